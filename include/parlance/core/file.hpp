@@ -83,19 +83,20 @@ class mapped_file {
   }
   std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
 
-  // Tells the system that pages wholly inside `part` will not be read again soon.
-  void release(std::span<const std::byte> part) const {
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
-    const auto last = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
-    if (last > first) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
-  }
-
  private:
   std::string path_;
   void* data_ = nullptr;
   std::uint64_t size_ = 0;
 };
+
+// Tells the system that the pages wholly inside this part of a file map will not be read again
+// soon. Only for maps of files: private memory would be lost.
+inline void release_mapped_pages(std::span<const std::byte> part) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
+  const auto last = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
+  if (last > first) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
 
 inline constexpr std::uint64_t read_text_limit = std::uint64_t{1} << 30;
 

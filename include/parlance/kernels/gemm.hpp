@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dense matrix products on raw pointers, row-major: `gemm` for activations and gradients,
+// `gemm_serial` for small products inside a parallel region, `linear` for y = x W^T with W stored
+// as f32, bf16 or f16 and left as it is (it may be a mapped file; panels of it are packed on the
+// fly). Results do not depend on the number of threads. f32 runs own kernels per instruction set,
+// chosen at run time; double goes to Eigen. Quantised weights are in quant.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "parlance/kernels/gemv.hpp"
+#include "parlance/kernels/impl/gemm_eigen.hpp"
+
+namespace parlance::inline PARLANCE_ABI::kernels {
+
+namespace detail {
+
+template <class Weight>
+gemm_kernels choose_gemm(bool exact) {
+#if defined(PARLANCE_X86)
+  if constexpr (std::is_same_v<Weight, bf16>)
+    if (!exact && cpu().has_bf16) return k_avx512bf16::gemm_table<bf16>();
+  if (cpu().level == isa::avx512) return k_avx512::gemm_table<Weight>();
+  if (cpu().level == isa::avx2) return k_avx2::gemm_table<Weight>();
+#endif
+  static_cast<void>(exact);
+  return k_base::gemm_table<Weight>();
+}
+
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// n split into the fewest equal parts not above `most`, each a multiple of `step`.
+inline std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
+  return ceil_div(ceil_div(n, ceil_div(n, most)), step) * step;
+}
+
+// At most this much of A is packed at once; k_block numbers are summed before C is touched.
+inline constexpr std::int64_t most_rows = 1024, most_k = 2048, most_k_block = 512;
+
+template <class F>
+void split(bool threaded, std::int64_t n, F&& f) {
+  if (threaded) return parallel_for(n, 1, f);
+  for (std::int64_t i = 0; i < n; ++i) f(i, i + 1);
+}
+
+// Packs the chunk of A once, then hands out blocks of columns (times parts of the rows, where the
+// columns alone would leave threads idle).
+inline void gemm_chunk(const gemm_kernels& kernels, const gemm_args& g, bool threaded) {
+  const std::int64_t panels = ceil_div(g.m, kernels.rows);
+  const std::int64_t threads = threaded ? num_threads() : 1;
+  const std::int64_t blocks = ceil_div(g.n, kernels.columns);
+  const std::int64_t parts =
+      blocks >= 8 * threads || threads == 1
+          ? 1
+          : std::min(ceil_div(8 * threads, blocks), std::max<std::int64_t>(panels / 8, 1));
+  const std::int64_t pack_grain = 4, part = ceil_div(panels, parts);
+  split(threaded, ceil_div(panels, pack_grain), [&](std::int64_t i, std::int64_t) {
+    kernels.pack_a(g, i * pack_grain, std::min(panels, (i + 1) * pack_grain));
+  });
+  const std::int64_t row_parts = ceil_div(panels, part);
+  split(threaded, blocks * row_parts, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t j = task / row_parts * kernels.columns, first = task % row_parts * part;
+    float* const packed = right_scratch().get(kernels.columns * g.k_block);
+    kernels.block(g, j, std::min(g.n, j + kernels.columns), first, std::min(panels, first + part),
+                  packed);
+  });
+}
+
+template <class Weight>
+void packed_gemm(const gemm_args& whole, bool exact, bool threaded) {
+  const gemm_kernels kernels = choose_gemm<Weight>(exact);
+  const std::int64_t m_part = even_part(whole.m, most_rows, kernels.rows);
+  const std::int64_t k_part = even_part(whole.k, most_k, 32);
+  float* const packed_a =
+      left_scratch().get((std::min(whole.m, m_part) + 2) * (std::min(whole.k, k_part) + 2) + 64);
+  for (std::int64_t k0 = 0; k0 < whole.k; k0 += k_part)
+    for (std::int64_t i0 = 0; i0 < whole.m; i0 += m_part) {
+      gemm_args g = whole;
+      g.m = std::min(m_part, whole.m - i0);
+      g.k = std::min(k_part, whole.k - k0);
+      g.k_block = even_part(g.k, most_k_block, 32);
+      g.a += whole.trans_a ? k0 * g.lda + i0 : i0 * g.lda + k0;
+      g.b = static_cast<const Weight*>(g.b) + (whole.trans_b ? k0 : k0 * g.ldb);
+      g.c += i0 * g.ldc;
+      g.packed_a = packed_a;
+      if (k0 > 0) {
+        g.bias = nullptr;
+        g.accumulate = true;
+      }
+      gemm_chunk(kernels, g, threaded);
+    }
+}
+
+template <class T>
+void scale_and_bias(std::int64_t m, std::int64_t n, bool keep, T* c, std::int64_t ldc,
+                    const T* bias) {
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t j = 0; j < n; ++j)
+      c[i * ldc + j] = (keep ? c[i * ldc + j] : T(0)) + (bias ? bias[j] : T(0));
+}
+
+// Up to this many rows W is read once as it is, beyond that packing its panels pays.
+inline constexpr std::int64_t few_rows = 16;
+
+template <class T>
+void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+              const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,
+              std::int64_t ldc, const T* bias, bool threaded) {
+  if (m <= 0 || n <= 0) return;
+  if (k <= 0) return scale_and_bias(m, n, beta != T(0), c, ldc, bias);
+  if constexpr (std::is_same_v<T, float>) {
+    if (!trans_a && trans_b && m <= few_rows)
+      return gemv<float>(a, lda, b, ldb, bias, c, ldc, m, n, k, beta != 0, true, threaded);
+    packed_gemm<float>(
+        {a, lda, b, ldb, c, ldc, bias, m, n, k, 0, nullptr, trans_a, trans_b, beta != 0}, true,
+        threaded);
+  } else {
+    const auto rows = [&](std::int64_t first, std::int64_t last) {
+      scale_and_bias(last - first, n, beta != T(0), c + first * ldc, ldc, bias);
+      eigen_gemm(trans_a, trans_b, last - first, n, k, a + (trans_a ? first : first * lda), lda, b,
+                 ldb, c + first * ldc, ldc);
+    };
+    if (!threaded) return rows(0, m);
+    parallel_for(m, 64, rows);
+  }
+}
+
+}  // namespace detail
+
+// C (m x n, row stride ldc) = beta C + op(A) op(B) (+ bias over columns); beta is 0 or 1. op(A) is
+// m x k: A[i * lda + p], or A[p * lda + i] when trans_a; op(B) is k x n: B[p * ldb + j], or
+// B[j * ldb + p] when trans_b. C must not overlap the rest. T is float or double.
+template <class T>
+void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc,
+          const T* bias = nullptr) {
+  detail::any_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, bias, true);
+}
+
+// The same on the calling thread only.
+template <class T>
+void gemm_serial(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                 const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,
+                 std::int64_t ldc, const T* bias = nullptr) {
+  detail::any_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc, bias, false);
+}
+
+// y (m x n) = x (m x k) W^T (+ bias); W is n x k, row-major, of float, bf16 or f16 (T = float) or
+// double (T = double). exact: f32 arithmetic on the stored values. Otherwise bf16 weights may meet
+// activations rounded to bf16 where the processor has such dot products.
+template <class T, class W>
+void linear(const T* x, std::int64_t ldx, const W* w, std::int64_t ldw, const T* bias, T* y,
+            std::int64_t ldy, std::int64_t m, std::int64_t n, std::int64_t k, bool exact = true) {
+  if constexpr (std::is_same_v<T, W>) {
+    gemm<T>(false, true, m, n, k, x, ldx, w, ldw, T(0), y, ldy, bias);
+  } else {
+    static_assert(std::is_same_v<T, float> && (std::is_same_v<W, bf16> || std::is_same_v<W, f16>));
+    if (m <= 0 || n <= 0) return;
+    if (k <= 0) return detail::scale_and_bias(m, n, false, y, ldy, bias);
+    if (m <= detail::few_rows)
+      return detail::gemv<W>(x, ldx, w, ldw, bias, y, ldy, m, n, k, false, exact, true);
+    detail::packed_gemm<W>({x, ldx, w, ldw, y, ldy, bias, m, n, k, 0, nullptr, false, true, false},
+                           exact, true);
+  }
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::kernels

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the driver of the packed matrix product hands to the kernels of an instruction set, and the
+// scratch memory both use. "Words" are 32 bits: one f32, or two bf16 neighbours along k.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "parlance/core/config.hpp"
+
+namespace parlance::inline PARLANCE_ABI::kernels::detail {
+
+// One chunk of a product: C (m x n) (+)= op(A) op(B) (+ bias).
+struct gemm_args {
+  const float* a;
+  std::int64_t lda;
+  const void* b;
+  std::int64_t ldb;
+  float* c;
+  std::int64_t ldc;
+  const float* bias;
+  std::int64_t m, n, k;
+  std::int64_t k_block;  // even; what is summed in registers before C is touched
+  float* packed_a;
+  bool trans_a, trans_b, accumulate;
+};
+
+struct gemm_kernels {
+  int rows, columns;     // of the accumulator tile
+  int numbers_per_word;  // along k
+  // Packs the panels [first, last) of `rows` rows each, all k blocks.
+  void (*pack_a)(const gemm_args&, std::int64_t first, std::int64_t last);
+  // Columns [j0, j1) of the row panels [first, last); `packed_b` holds one k block of the columns.
+  void (*block)(const gemm_args&, std::int64_t j0, std::int64_t j1, std::int64_t first,
+                std::int64_t last, float* packed_b);
+};
+
+// y (m x n) = x W^T for few rows x. x is packed: words, rows padded with zeros to `ldx` words.
+struct gemv_args {
+  const float* x;
+  std::int64_t ldx;
+  const void* w;
+  std::int64_t ldw;
+  const float* bias;
+  float* y;
+  std::int64_t ldy;
+  std::int64_t m, k;
+  bool accumulate;
+};
+
+struct gemv_kernels {
+  int pad;  // numbers of x a step covers
+  int numbers_per_word;
+  void (*pack_x)(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k, float* packed);
+  void (*rows)(const gemv_args&, std::int64_t first, std::int64_t last);
+};
+
+// Memory that grows and stays with the thread, so that steady state allocates nothing.
+class scratch {
+ public:
+  float* get(std::int64_t words) {
+    if (words > words_) {
+      memory_.reset();
+      words_ = 0;
+      const std::size_t alignment = words > huge / 4 ? huge : 4096;
+      const std::size_t bytes = (static_cast<std::size_t>(words) * 4 + alignment - 1) / alignment;
+      memory_.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes * alignment)));
+      if (!memory_) throw std::bad_alloc();
+      words_ = words;
+    }
+    return memory_.get();
+  }
+
+ private:
+  static constexpr std::int64_t huge = 2 << 20;  // lets the kernel use large pages
+  struct release {
+    void operator()(float* p) const { std::free(p); }
+  };
+  std::unique_ptr<float[], release> memory_;
+  std::int64_t words_ = 0;
+};
+
+// The left operand, shared by the workers of a call, and the right one, private to a worker.
+inline scratch& left_scratch() {
+  thread_local scratch memory;
+  return memory;
+}
+inline scratch& right_scratch() {
+  thread_local scratch memory;
+  return memory;
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::kernels::detail

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// y = x W^T for one or a few rows x, W row-major as stored: compiled once per instruction set
+// (PARLANCE_ISA names the namespace; no include guard on purpose). Every weight is read from memory
+// once; one vector accumulator for each pair of a row of W and a row of x, so the result for a row
+// of x has the same bits whatever other rows it is batched with.
+
+namespace parlance::inline PARLANCE_ABI::kernels::PARLANCE_ISA {
+
+// Rows of W taken at once with `batch` rows of x.
+constexpr int rows_at_once(int batch) { return batch >= 8 ? 3 : batch >= 4 ? 4 : 4; }
+
+inline void gemv_pack_x(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k,
+                        float* packed) {
+  constexpr int numbers = vf::lanes * matrix_tile::numbers_per_word;
+  for (std::int64_t i = 0; i < m; ++i, x += ldx)
+    for (std::int64_t p = 0; p < k; p += numbers, packed += vf::lanes)
+      store(packed, k - p >= numbers ? load_words(x + p) : load_some_words(x + p, k - p));
+}
+
+template <int Batch, class Weight>
+void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::int64_t batch) {
+  constexpr int numbers = vf::lanes * matrix_tile::numbers_per_word, rows = rows_at_once(Batch);
+  const float* x = g.x + batch * g.ldx;
+  const Weight* w[rows];
+  vf sum[rows][Batch];
+  PARLANCE_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    // A row that is not there repeats the last one.
+    w[r] = static_cast<const Weight*>(g.w) + (first + (r < count ? r : count - 1)) * g.ldw;
+    PARLANCE_UNROLL
+    for (int i = 0; i < Batch; ++i) sum[r][i] = zero();
+  }
+  const std::int64_t whole = g.k / numbers * numbers;
+  for (std::int64_t p = 0; p < whole; p += numbers, x += vf::lanes) {
+    vf weight[rows];
+    PARLANCE_UNROLL
+    for (int r = 0; r < rows; ++r) weight[r] = load_words(w[r] + p);
+    PARLANCE_UNROLL
+    for (int i = 0; i < Batch; ++i) {
+      const vf activation = load(x + i * g.ldx);
+      PARLANCE_UNROLL
+      for (int r = 0; r < rows; ++r) sum[r][i] = PARLANCE_ISA::mac(weight[r], activation, sum[r][i]);
+    }
+  }
+  PARLANCE_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    if (r >= count) break;
+    vf weight = zero();
+    if (whole < g.k) weight = load_some_words(w[r] + whole, g.k - whole);
+    PARLANCE_UNROLL
+    for (int i = 0; i < Batch; ++i) {
+      if (whole < g.k) sum[r][i] = PARLANCE_ISA::mac(weight, load(x + i * g.ldx), sum[r][i]);
+      float value = reduce_add(sum[r][i]);
+      float* const out = g.y + (batch + i) * g.ldy + first + r;
+      if (g.bias) value += g.bias[first + r];
+      *out = g.accumulate ? *out + value : value;
+    }
+  }
+}
+
+template <int Batch, class Weight>
+std::int64_t gemv_batches(const detail::gemv_args& g, std::int64_t first, std::int64_t last,
+                          std::int64_t batch) {
+  for (; g.m - batch >= Batch; batch += Batch)
+    for (std::int64_t row = first; row < last; row += rows_at_once(Batch))
+      gemv_tile<Batch, Weight>(
+          g, row, static_cast<int>(std::min<std::int64_t>(last - row, rows_at_once(Batch))), batch);
+  return batch;
+}
+
+template <class Weight>
+void gemv_rows(const detail::gemv_args& g, std::int64_t first, std::int64_t last) {
+  constexpr int together = 12;  // rows that stay in cache while all of x passes
+  for (std::int64_t row = first; row < last; row += together) {
+    const std::int64_t end = std::min<std::int64_t>(last, row + together);
+    std::int64_t batch = 0;
+    if constexpr (matrix_tile::batch >= 8) batch = gemv_batches<8, Weight>(g, row, end, batch);
+    batch = gemv_batches<4, Weight>(g, row, end, batch);
+    batch = gemv_batches<2, Weight>(g, row, end, batch);
+    gemv_batches<1, Weight>(g, row, end, batch);
+  }
+}
+
+template <class Weight>
+detail::gemv_kernels gemv_table() {
+  return {vf::lanes * matrix_tile::numbers_per_word, matrix_tile::numbers_per_word, gemv_pack_x,
+          gemv_rows<Weight>};
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::kernels::PARLANCE_ISA

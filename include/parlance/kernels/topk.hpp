@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Selection and normalisation over one row of scores: argmax, the k best, softmax, log-softmax.
+// Plain loops in fixed-size blocks that compilers vectorise; no intrinsics. NaN counts as the
+// greatest value, as in torch, so selections stay well defined on any input.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "parlance/core/config.hpp"
+
+namespace parlance::inline PARLANCE_ABI::kernels {
+
+// Unsigned keys in the order of the floats: -inf ... +inf, NaN; -0 equals +0.
+constexpr std::uint32_t order_key(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x + 0.0f);
+  const std::uint32_t key = bits >> 31 ? ~bits : bits | 0x80000000u;
+  return x != x ? 0xFFFFFFFFu : key;
+}
+
+// exp(x) for x <= 0, within 2 units in the last place of a float: 0 below -87.
+constexpr float exp_nonpositive(float x) {
+  const float clamped = x < -87.0f ? -87.0f : x;
+  const float magic = 0x1.8p23f;  // adding it rounds to an integer
+  const float shifted = clamped * 1.44269504f + magic;
+  const float n = shifted - magic;
+  const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const auto scale = std::bit_cast<std::uint32_t>(shifted) << 23;
+  const float result = std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + scale);
+  return x < -87.0f ? 0.0f : result;
+}
+
+// The greatest value; NaN if there is one; -inf for no values.
+inline float max_value(std::span<const float> x) {
+  constexpr std::size_t lanes = 16;
+  std::array<float, lanes> best;
+  best.fill(-std::numeric_limits<float>::infinity());
+  bool nan = false;
+  std::size_t i = 0;
+  for (; i + lanes <= x.size(); i += lanes) {
+    unsigned bad = 0;
+    for (std::size_t j = 0; j < lanes; ++j) {
+      const float v = x[i + j];
+      best[j] = v > best[j] ? v : best[j];
+      bad |= v != v;
+    }
+    nan = nan || bad;
+  }
+  float result = *std::max_element(best.begin(), best.end());
+  for (; i < x.size(); ++i) {
+    result = x[i] > result ? x[i] : result;
+    nan = nan || x[i] != x[i];
+  }
+  return nan ? std::numeric_limits<float>::quiet_NaN() : result;
+}
+
+// Index of the first greatest value (or of the first NaN); -1 for no values.
+inline std::int64_t argmax(std::span<const float> x) {
+  const float best = max_value(x);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (x[i] == best || (best != best && x[i] != x[i])) return static_cast<std::int64_t>(i);
+  return -1;
+}
+
+struct scored_index {
+  float value = 0;
+  std::int32_t index = 0;
+};
+
+// Selects the k greatest values of a row, keeping its memory between calls.
+class top_k_selector {
+ public:
+  // The k greatest, best first; equal values in order of index. Valid until the next call.
+  std::span<const scored_index> operator()(std::span<const float> x, std::size_t k) {
+    k = std::min(k, x.size());
+    best_.clear();
+    if (k == 0) return best_;
+    if (k > heap_limit) {
+      select_by_partition(x, k);
+    } else {
+      select_by_heap(x, k);
+    }
+    return best_;
+  }
+  // The k-th greatest value; 0 < k <= x.size().
+  float kth(std::span<const float> x, std::size_t k) { return (*this)(x, k).back().value; }
+
+ private:
+  static constexpr std::size_t heap_limit = 1024;
+  static bool before(const scored_index& a, const scored_index& b) {
+    const std::uint32_t ka = order_key(a.value), kb = order_key(b.value);
+    return ka != kb ? ka > kb : a.index < b.index;
+  }
+  void select_by_heap(std::span<const float> x, std::size_t k) {
+    std::size_t i = 0;
+    for (; i < k; ++i) best_.push_back({x[i], static_cast<std::int32_t>(i)});
+    std::make_heap(best_.begin(), best_.end(), before);
+    constexpr std::size_t block = 16;
+    while (i < x.size()) {
+      const float worst = best_.front().value;
+      if (i + block <= x.size()) {  // a whole block that cannot enter is the common case
+        unsigned any = 0;
+        for (std::size_t j = 0; j < block; ++j) any |= !(x[i + j] <= worst);
+        if (!any) {
+          i += block;
+          continue;
+        }
+      }
+      for (const std::size_t end = std::min(x.size(), i + block); i < end; ++i)
+        offer({x[i], static_cast<std::int32_t>(i)});
+    }
+    std::sort_heap(best_.begin(), best_.end(), before);
+  }
+  void offer(scored_index candidate) {
+    if (!before(candidate, best_.front())) return;
+    std::pop_heap(best_.begin(), best_.end(), before);
+    best_.back() = candidate;
+    std::push_heap(best_.begin(), best_.end(), before);
+  }
+  void select_by_partition(std::span<const float> x, std::size_t k) {
+    for (std::size_t i = 0; i < x.size(); ++i)
+      best_.push_back({x[i], static_cast<std::int32_t>(i)});
+    const auto middle = best_.begin() + static_cast<std::ptrdiff_t>(k);
+    std::nth_element(best_.begin(), middle - 1, best_.end(), before);
+    best_.erase(middle, best_.end());
+    std::sort(best_.begin(), best_.end(), before);
+  }
+
+  std::vector<scored_index> best_;
+};
+
+inline std::vector<scored_index> top_k(std::span<const float> x, std::size_t k) {
+  top_k_selector select;
+  const auto best = select(x, k);
+  return {best.begin(), best.end()};
+}
+
+// out[i] = exp(x[i] - max), and their sum in double; `max` is at least every x[i]. `out` may be x.
+inline double exp_shifted(std::span<const float> x, float max, std::span<float> out) {
+  constexpr std::size_t lanes = 16;
+  double sum = 0;
+  std::size_t i = 0;
+  for (; i + lanes <= x.size(); i += lanes) {
+    float partial = 0;
+    for (std::size_t j = 0; j < lanes; ++j) out[i + j] = exp_nonpositive(x[i + j] - max);
+    for (std::size_t j = 0; j < lanes; ++j) partial += out[i + j];
+    sum += partial;
+  }
+  for (; i < x.size(); ++i) sum += out[i] = exp_nonpositive(x[i] - max);
+  return sum;
+}
+
+// log(sum(exp(x))); NaN if any value is, +-inf where the greatest value is.
+inline double logsumexp(std::span<const float> x) {
+  const float max = max_value(x);
+  if (!std::isfinite(max)) return max;
+  constexpr std::size_t block = 256;
+  std::array<float, block> part;
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); i += block)
+    sum += exp_shifted(x.subspan(i, std::min(block, x.size() - i)), max, part);
+  return max + std::log(sum);
+}
+
+// x - logsumexp(x) in place. A row of -inf alone becomes NaN, as in torch.
+inline void log_softmax(std::span<float> x) {
+  const double total = logsumexp(x);
+  for (float& v : x) v = static_cast<float>(v - total);
+}
+
+// exp(x) / sum(exp(x)) in place. A row of -inf alone becomes NaN, as in torch.
+inline void softmax(std::span<float> x) {
+  const float max = max_value(x);
+  if (!std::isfinite(max)) {
+    std::fill(x.begin(), x.end(), std::numeric_limits<float>::quiet_NaN());
+    return;
+  }
+  const float scale = static_cast<float>(1.0 / exp_shifted(x, max, x));
+  for (float& v : x) v *= scale;
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::kernels

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a decoder is fed. Rows are tokens: of one dense batch (training, scoring), or of any number
+// of sequences with a cache behind each, ragged, so that no row is padding.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "parlance/core/progress.hpp"
+#include "parlance/nn/kv_cache.hpp"
+#include "parlance/ops/attention.hpp"
+
+namespace parlance::inline PARLANCE_ABI::models {
+
+// Rows [begin, begin + count) continue sequence `sequence` of the cache.
+struct segment {
+  std::int64_t sequence, begin, count;
+};
+
+struct decoder_input {
+  std::span<const std::int32_t> ids;
+
+  // With a cache: which rows belong to which sequence.
+  nn::kv_cache* cache = nullptr;
+  std::span<const segment> segments;
+
+  // Without: `batch` sequences of equal length, one after another, and the keys each may see.
+  std::int64_t batch = 1;
+  ops::key_ranges ranges;
+
+  std::stop_token stop;
+  // Called with 0 for the embeddings, then with 1.. for the output of each layer.
+  std::function<void(int, const void*)> observe;
+};
+
+namespace detail {
+
+// Position of every row, counted from the first visible key of its sequence.
+inline std::vector<std::int32_t> positions(const decoder_input& in) {
+  std::vector<std::int32_t> out(in.ids.size());
+  if (in.cache) {
+    for (const segment& s : in.segments)
+      for (std::int64_t i = 0; i < s.count; ++i)
+        out[static_cast<std::size_t>(s.begin + i)] =
+            static_cast<std::int32_t>(in.cache->length(s.sequence) + i);
+    return out;
+  }
+  const auto rows = static_cast<std::int64_t>(in.ids.size());
+  if (in.batch < 1 || rows % in.batch)
+    throw shape_error("decoder: " + std::to_string(rows) + " ids do not make " +
+                      std::to_string(in.batch) + " equal sequences");
+  const std::int64_t length = rows / in.batch;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto b = static_cast<std::size_t>(r / length);
+    const std::int64_t start = in.ranges.start.empty() ? 0 : in.ranges.start[b];
+    out[static_cast<std::size_t>(r)] =
+        static_cast<std::int32_t>(std::max<std::int64_t>(0, r % length - start));
+  }
+  return out;
+}
+
+template <class E>
+void attend_cached(const tensor<float>& q, const tensor<float>& k, const tensor<float>& v,
+                   const kernels::attention_params& p, const decoder_input& in, std::int64_t layer,
+                   tensor<float>& out) {
+  thread_local std::vector<kernels::cached_job<E>> jobs;
+  jobs.clear();
+  for (const segment& s : in.segments) {
+    const std::int64_t first = in.cache->length(s.sequence);
+    const kernels::kv_view<E> kv = in.cache->view<E>(layer, s.sequence);
+    kernels::kv_append(kv, p, first, s.count, k.row(s.begin), k.cols(), v.row(s.begin), v.cols());
+    jobs.push_back({q.row(s.begin), q.cols(), out.row(s.begin), out.cols(), kv, first, s.count, 0});
+  }
+  kernels::attention_cached<E>(p, std::span<const kernels::cached_job<E>>(jobs));
+}
+
+}  // namespace detail
+
+// Attention of one layer over the cache or over the dense batch.
+template <class T>
+tensor<T> attend(const tensor<T>& q, const tensor<T>& k, const tensor<T>& v,
+                 const kernels::attention_params& p, const decoder_input& in, std::int64_t layer) {
+  if (!in.cache) return ops::attention(q, k, v, p, in.batch, in.ranges);
+  if constexpr (std::is_same_v<T, float>) {
+    tensor<float> out(q.dims());
+    switch (in.cache->element()) {
+      case format::f16:
+        detail::attend_cached<f16>(q, k, v, p, in, layer, out);
+        break;
+      case format::bf16:
+        detail::attend_cached<bf16>(q, k, v, p, in, layer, out);
+        break;
+      default:
+        detail::attend_cached<float>(q, k, v, p, in, layer, out);
+    }
+    return out;
+  } else {
+    throw option_error("decoder: a cache holds single precision only");
+  }
+}
+
+// Makes room in the cache for the rows to come; `finish` counts them in.
+inline void begin_step(const decoder_input& in) {
+  if (!in.cache) return;
+  for (const segment& s : in.segments) in.cache->prepare(s.sequence, s.count);
+}
+inline void finish_step(const decoder_input& in) {
+  if (!in.cache) return;
+  for (const segment& s : in.segments) in.cache->advance(s.sequence, s.count);
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::models

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pipeline from text to ids and back, composed from five stages at compile time. `tokenizer`
+// (tokenizer.hpp) is this template over stages that tokenizer.json chooses at run time; with
+// concrete stages it becomes a tokenizer of one's own. Const members may run in any number of
+// threads. Source: huggingface/tokenizers 0.22, src/tokenizer/mod.rs.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "parlance/core/utf8.hpp"
+#include "parlance/tokenizers/added_tokens.hpp"
+#include "parlance/tokenizers/decoders.hpp"
+#include "parlance/tokenizers/encoding.hpp"
+#include "parlance/tokenizers/models.hpp"
+#include "parlance/tokenizers/normalizers.hpp"
+#include "parlance/tokenizers/post_processors.hpp"
+#include "parlance/tokenizers/pre_tokenizers.hpp"
+
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+struct encode_options {
+  bool add_special_tokens = true;
+  bool split_special_tokens = false;  // special tokens inside the text are plain text
+  std::optional<truncation_options> truncation = std::nullopt;
+  std::optional<padding_options> padding = std::nullopt;
+};
+
+struct decode_options {
+  bool skip_special_tokens = false;
+  // Default: what the tokenizer's files say.
+  std::optional<bool> clean_up_tokenization_spaces = std::nullopt;
+};
+
+namespace impl {
+
+// Calls f with the concrete model behind `m`.
+template <class Model, class F>
+void with_model(const Model& m, F f) {
+  if constexpr (requires { m.visit(f); })
+    m.visit(f);
+  else
+    f(m);
+}
+
+// Conversions between bytes and characters of one text.
+class character_map {
+ public:
+  explicit character_map(std::string_view text) {
+    if (std::all_of(text.begin(), text.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
+      return;
+    character_of_.resize(text.size() + 1);
+    for (std::uint32_t i = 0; i < text.size(); ++i) {
+      if (!unicode::is_continuation(text[i])) byte_of_.push_back(i);
+      character_of_[i] = static_cast<std::uint32_t>(byte_of_.size() - 1);
+    }
+    character_of_[text.size()] = static_cast<std::uint32_t>(byte_of_.size());
+    byte_of_.push_back(static_cast<std::uint32_t>(text.size()));
+  }
+  byte_range characters(byte_range bytes) const {
+    if (character_of_.empty()) return bytes;
+    return {character_of_[bytes.begin], character_of_[bytes.end]};
+  }
+  byte_range bytes(byte_range characters) const {
+    if (byte_of_.empty()) return characters;
+    return {byte_of_[characters.begin], byte_of_[characters.end]};
+  }
+
+ private:
+  std::vector<std::uint32_t> character_of_, byte_of_;  // empty for ASCII
+};
+
+}  // namespace impl
+
+template <normalizing Normalizer, pre_tokenizing PreTokenizer, class Model,
+          post_processing PostProcessor, decoding Decoder>
+class basic_tokenizer {
+ public:
+  basic_tokenizer(Normalizer n, PreTokenizer p, Model m, PostProcessor post, Decoder d)
+      : normalizer_(std::move(n)),
+        pre_tokenizer_(std::move(p)),
+        model_(std::move(m)),
+        post_processor_(std::move(post)),
+        decoder_(std::move(d)) {}
+
+  // Adds a token; its id is the model's for a known string, else the next free one.
+  std::int32_t add_token(added_token token);
+
+  encoding encode(std::string_view text, const encode_options& options = {}) const {
+    return finish(text, nullptr, options);
+  }
+  encoding encode(std::string_view text, std::string_view pair,
+                  const encode_options& options = {}) const {
+    return finish(text, &pair, options);
+  }
+  // Padding without a length goes to the longest of the batch.
+  std::vector<encoding> encode_batch(std::span<const std::string> texts,
+                                     const encode_options& options = {}) const;
+  // Ids alone, without the cost of offsets.
+  std::vector<std::int32_t> encode_ids(std::string_view text,
+                                       const encode_options& options = {}) const;
+
+  std::string decode(std::span<const std::int32_t> ids, const decode_options& options = {}) const;
+
+  std::optional<std::string> id_to_token(std::int32_t id) const {
+    if (const added_token* t = added_.find(id)) return t->content;
+    return id < 0 ? std::nullopt : model_.id_to_token(static_cast<std::uint32_t>(id));
+  }
+  std::optional<std::int32_t> token_to_id(std::string_view token) const {
+    if (const added_token* t = added_.find(token)) return t->id;
+    const std::uint32_t id = model_.token_to_id(token);
+    return id == token_table::none ? std::nullopt : std::optional(static_cast<std::int32_t>(id));
+  }
+  // Number of tokens; with_added_tokens counts those outside the model's vocabulary too.
+  std::size_t vocab_size(bool with_added_tokens = true) const {
+    std::size_t count = model_.vocab_size();
+    if (with_added_tokens)
+      for (const added_token& t : added_.tokens())
+        count += model_.token_to_id(t.content) == token_table::none;
+    return count;
+  }
+  bool is_special(std::int32_t id) const {
+    const added_token* t = added_.find(id);
+    return t && t->special;
+  }
+  const added_vocabulary& added_tokens() const { return added_; }
+  const Model& get_model() const { return model_; }
+
+ protected:
+  Normalizer normalizer_;
+  PreTokenizer pre_tokenizer_;
+  Model model_;
+  PostProcessor post_processor_;
+  Decoder decoder_;
+  added_vocabulary added_;
+  bool clean_up_ = false;
+
+ private:
+  static constexpr std::size_t max_text = 0x7FFFFFFF;
+
+  pre_tokenized prepare(std::string_view text, bool track, bool split_special_tokens) const;
+  encoding encode_sequence(std::string_view text, const impl::character_map& map,
+                           bool split_special_tokens) const;
+  encoding finish(std::string_view text, const std::string_view* pair,
+                  const encode_options& options) const;
+};
+
+inline void pad_batch(std::span<encoding> batch, const padding_options& options) {
+  std::size_t length = options.length.value_or(0);
+  if (!options.length)
+    for (const encoding& e : batch) length = std::max(length, e.size());
+  if (const std::uint32_t multiple = options.pad_to_multiple_of; multiple > 0)
+    length = (length + multiple - 1) / multiple * multiple;
+  for (encoding& e : batch) e.pad(static_cast<std::uint32_t>(length), options);
+}
+
+// The rules of transformers' clean_up_tokenization.
+inline std::string clean_up_tokenization(std::string text) {
+  for (const auto& [from, to] : {std::pair{" .", "."},
+                                 {" ?", "?"},
+                                 {" !", "!"},
+                                 {" ,", ","},
+                                 {" ' ", "'"},
+                                 {" n't", "n't"},
+                                 {" 'm", "'m"},
+                                 {" 's", "'s"},
+                                 {" 've", "'ve"},
+                                 {" 're", "'re"}})
+    replace_all(text, from, to);
+  return text;
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers
+
+#include "parlance/tokenizers/impl/basic_tokenizer.hpp"

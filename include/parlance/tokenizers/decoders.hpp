@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoders: from token strings back to text. Struct names follow the "type" tags of tokenizer.json.
+// Contract: `decode_chain` maps a list of strings to a list of strings that are joined in the end.
+// Source: huggingface/tokenizers 0.22, src/decoders.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "parlance/tokenizers/byte_level.hpp"
+#include "parlance/tokenizers/normalizers.hpp"
+#include "parlance/tokenizers/pre_tokenizers.hpp"
+
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+using string_chain = std::vector<std::string>;
+
+template <class D>
+concept decoding = requires(const D d, string_chain tokens) {
+  { d.decode_chain(tokens) } -> std::same_as<string_chain>;
+};
+
+// Without a decoder tokens are joined by spaces.
+struct no_decoder {
+  string_chain decode_chain(string_chain tokens) const {
+    for (std::size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, 1, ' ');
+    return tokens;
+  }
+};
+
+inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+}
+
+struct byte_level_decoder {
+  string_chain decode_chain(string_chain tokens) const {
+    std::string bytes;
+    for (const std::string& token : tokens)
+      if (!byte_level_decode(token, bytes)) bytes += token;
+    return {utf8_replace_invalid(bytes)};
+  }
+};
+
+struct metaspace_decoder {
+  std::string replacement = "\xE2\x96\x81";
+  bool strip_first = true;  // in the first token the replacement vanishes
+  string_chain decode_chain(string_chain tokens) const {
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+      replace_all(tokens[i], replacement, i == 0 && strip_first ? "" : " ");
+    return tokens;
+  }
+};
+
+struct byte_fallback_decoder {
+  string_chain decode_chain(string_chain tokens) const {
+    string_chain out;
+    std::string bytes;
+    const auto flush = [&] {
+      if (bytes.empty()) return;
+      if (utf8_find_invalid(bytes) == std::string_view::npos)
+        out.push_back(bytes);
+      else
+        for (std::size_t i = 0; i < bytes.size(); ++i) out.emplace_back(replacement_character);
+      bytes.clear();
+    };
+    for (std::string& token : tokens) {
+      if (const int b = byte_of(token); b >= 0) {
+        bytes.push_back(static_cast<char>(b));
+      } else {
+        flush();
+        out.push_back(std::move(token));
+      }
+    }
+    flush();
+    return out;
+  }
+  // The byte of "<0xHH>", or -1.
+  static int byte_of(std::string_view token) {
+    if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+    int value = 0;
+    for (const char c : token.substr(3, 2)) {
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
+      if (digit < 0) return -1;
+      value = value * 16 + digit;
+    }
+    return value;
+  }
+};
+
+struct fuse_decoder {
+  string_chain decode_chain(string_chain tokens) const {
+    std::string joined;
+    for (const std::string& token : tokens) joined += token;
+    return {std::move(joined)};
+  }
+};
+
+struct strip_decoder {
+  std::string content;  // one character
+  std::uint32_t start = 0, stop = 0;
+  string_chain decode_chain(string_chain tokens) const {
+    for (std::string& token : tokens) {
+      std::size_t begin = 0, end = token.size();
+      const std::string_view view = token;
+      for (std::uint32_t k = 0; k < start && view.substr(begin).starts_with(content); ++k)
+        begin += content.size();
+      for (std::uint32_t k = 0; k < stop && view.substr(begin, end - begin).ends_with(content); ++k)
+        end -= content.size();
+      token = token.substr(begin, end - begin);
+    }
+    return tokens;
+  }
+};
+
+struct replace_decoder {
+  pattern what;
+  std::string content;
+  string_chain decode_chain(string_chain tokens) const {
+    for (std::string& token : tokens) {
+      std::string out;
+      what.each(token, [&](std::size_t begin, std::size_t end, bool match) {
+        match ? out += content : out.append(token, begin, end - begin);
+      });
+      token = std::move(out);
+    }
+    return tokens;
+  }
+};
+
+struct word_piece_decoder {
+  std::string prefix = "##";
+  bool cleanup = true;
+  string_chain decode_chain(string_chain tokens) const {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      std::string& token = tokens[i];
+      if (i > 0 && token.starts_with(prefix))
+        token.erase(0, prefix.size());
+      else if (i > 0)
+        token.insert(0, 1, ' ');
+      if (!cleanup) continue;
+      for (const auto& [from, to] : {std::pair{" .", "."},
+                                     {" ?", "?"},
+                                     {" !", "!"},
+                                     {" ,", ","},
+                                     {" ' ", "'"},
+                                     {" n't", "n't"},
+                                     {" 'm", "'m"},
+                                     {" do not", " don't"},
+                                     {" 's", "'s"},
+                                     {" 've", "'ve"},
+                                     {" 're", "'re"}})
+        replace_all(token, from, to);
+    }
+    return tokens;
+  }
+};
+
+struct bpe_decoder {
+  std::string suffix = "</w>";
+  string_chain decode_chain(string_chain tokens) const {
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+      if (!suffix.empty()) replace_all(tokens[i], suffix, i + 1 < tokens.size() ? " " : "");
+    return tokens;
+  }
+};
+
+struct decoder;
+struct decoder_sequence {
+  std::vector<decoder> items;
+  string_chain decode_chain(string_chain tokens) const;
+};
+
+// Any decoder that tokenizer.json can hold.
+struct decoder {
+  std::variant<no_decoder, byte_level_decoder, metaspace_decoder, byte_fallback_decoder,
+               fuse_decoder, strip_decoder, replace_decoder, word_piece_decoder, bpe_decoder,
+               decoder_sequence>
+      value;
+  string_chain decode_chain(string_chain tokens) const {
+    return std::visit([&](const auto& d) { return d.decode_chain(std::move(tokens)); }, value);
+  }
+  static decoder from_json(const json& node);
+};
+
+inline string_chain decoder_sequence::decode_chain(string_chain tokens) const {
+  for (const decoder& d : items) tokens = d.decode_chain(std::move(tokens));
+  return tokens;
+}
+
+inline decoder decoder::from_json(const json& node) {
+  if (node.is_null()) return {};
+  const json_fields fields(node, "decoder");
+  const std::string type = fields.text("type");
+  if (type == "ByteLevel") return {byte_level_decoder{}};
+  if (type == "Metaspace") {
+    const metaspace m = impl::metaspace_from_json(fields);
+    return {metaspace_decoder{m.replacement, m.prepend_scheme != metaspace::scheme::never}};
+  }
+  if (type == "ByteFallback") return {byte_fallback_decoder{}};
+  if (type == "Fuse") return {fuse_decoder{}};
+  if (type == "Strip") {
+    const std::string content = fields.text("content");
+    if (utf8_length(content) != 1) fields.fail("content", "expected one character");
+    return {strip_decoder{content, fields.number("start"), fields.number("stop")}};
+  }
+  if (type == "Replace")
+    return {replace_decoder{pattern_from_json(fields), fields.text("content")}};
+  if (type == "WordPiece")
+    return {word_piece_decoder{fields.text("prefix", "##"), fields.flag("cleanup", true)}};
+  if (type == "BPEDecoder") return {bpe_decoder{fields.text("suffix", "</w>")}};
+  if (type == "Sequence") {
+    decoder_sequence sequence;
+    for (const json& item : fields.array("decoders")) sequence.items.push_back(from_json(item));
+    return {std::move(sequence)};
+  }
+  unsupported_component("decoder", type,
+                        "ByteLevel, Metaspace, ByteFallback, Fuse, Strip, Replace, WordPiece, "
+                        "BPEDecoder, Sequence");
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies of tokenizer.hpp.
+#pragma once
+
+#include "parlance/tokenizers/tokenizer.hpp"
+
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+namespace impl {
+
+inline const json& component(const json& head, const char* name) {
+  static const json absent;
+  const auto at = head.find(name);
+  return at == head.end() ? absent : *at;
+}
+
+inline bpe bpe_from_spec(const tokenizer_spec& spec, bool byte_level) {
+  const json& node = component(spec.head, "model");
+  if (node.is_null()) throw format_error(spec.where, -1, "'model' is missing");
+  const json_fields fields(node, spec.where + " model");
+  const std::string type = fields.text("type", node.contains("merges") ? "BPE" : "");
+  if (type != "BPE") unsupported_component("model", type, "BPE");
+  if (!fields.at("vocab").is_object()) fields.fail("vocab", "expected an object");
+  if (spec.data.tokens.size() == 0) fields.fail("vocab", "empty");
+  if (fields.find("merges")) fields.array("merges");
+  if (const json* dropout = fields.find("dropout")) {
+    if (!dropout->is_number() || *dropout < 0.0 || *dropout > 1.0)
+      fields.fail("dropout", "expected a number from 0 to 1");
+    if (*dropout > 0.0)
+      throw unsupported_error("model: BPE dropout is not supported", "set dropout to null");
+  }
+  bpe_options options;
+  options.unk_token = fields.optional_text("unk_token");
+  options.continuing_subword_prefix = fields.text("continuing_subword_prefix", "");
+  options.end_of_word_suffix = fields.text("end_of_word_suffix", "");
+  options.fuse_unk = fields.flag("fuse_unk", false);
+  options.byte_fallback = fields.flag("byte_fallback", false);
+  options.ignore_merges = fields.flag("ignore_merges", false);
+  return bpe(spec.data, std::move(options), byte_level);
+}
+
+}  // namespace impl
+
+inline tokenizer::base tokenizer::build(tokenizer_spec& spec) {
+  const json_fields fields(spec.head, spec.where);
+  if (fields.text("version", "1.0") != "1.0")
+    throw unsupported_error(
+        spec.where + ": tokenizer.json version '" + fields.text("version") + "'", "supported: 1.0");
+  using impl::component;
+  pre_tokenizer pre = pre_tokenizer::from_json(component(spec.head, "pre_tokenizer"));
+  byte_level* last = pre.final_byte_level();
+  bpe m = impl::bpe_from_spec(spec, last != nullptr);
+  if (last) last->materialize = !m.byte_level();
+  spec.data = {};
+  return {normalizer::from_json(component(spec.head, "normalizer")), std::move(pre),
+          model{std::move(m)}, post_processor::from_json(component(spec.head, "post_processor")),
+          decoder::from_json(component(spec.head, "decoder"))};
+}
+
+inline tokenizer::tokenizer(tokenizer_spec spec) : base(build(spec)) {
+  head_ = std::move(spec.head);
+  read_added_tokens(impl::component(head_, "added_tokens"), spec.where);
+  head_["added_tokens"] = nullptr;  // kept in added_, written from there
+  read_truncation(impl::component(head_, "truncation"));
+  read_padding(impl::component(head_, "padding"));
+}
+
+inline void tokenizer::read_added_tokens(const json& list, const std::string& where) {
+  if (list.is_null()) return;
+  if (!list.is_array()) throw format_error(where, -1, "added_tokens: expected an array");
+  for (const json& item : list) {
+    const json_fields fields(item, where + " added_tokens");
+    added_token token = impl::token_from_json(item, fields.where());
+    token.normalized = fields.flag("normalized", !token.special);
+    const auto wanted = static_cast<std::int32_t>(fields.number("id"));
+    const std::string content = token.content;
+    const std::int32_t id = add_token(std::move(token));
+    if (id != wanted)
+      warnings_.push_back("added token '" + content + "' has id " + std::to_string(id) +
+                          ", the file says " + std::to_string(wanted));
+  }
+}
+
+inline void tokenizer::read_truncation(const json& node) {
+  if (node.is_null()) return;
+  const json_fields fields(node, "truncation");
+  truncation_options o;
+  o.max_length = fields.number("max_length");
+  o.stride = fields.number("stride", 0);
+  o.strategy = static_cast<truncation_strategy>(
+      fields.choice("strategy", {"LongestFirst", "OnlyFirst", "OnlySecond"}, 0));
+  o.side = static_cast<direction>(fields.choice("direction", {"Left", "Right"}, 1));
+  truncation_ = o;
+}
+
+inline void tokenizer::read_padding(const json& node) {
+  if (node.is_null()) return;
+  const json_fields fields(node, "padding");
+  padding_options o;
+  if (const json* strategy = fields.find("strategy"); strategy && strategy->is_object())
+    o.length = json_fields(*strategy, "padding strategy").number("Fixed");
+  o.side = static_cast<direction>(fields.choice("direction", {"Left", "Right"}, 1));
+  o.pad_to_multiple_of = fields.number("pad_to_multiple_of", 0);
+  o.pad_id = static_cast<std::int32_t>(fields.number("pad_id", 0));
+  o.pad_type_id = static_cast<std::int32_t>(fields.number("pad_type_id", 0));
+  o.pad_token = fields.text("pad_token", "[PAD]");
+  padding_ = o;
+}
+
+// What transformers does on top of tokenizer.json: tokens that only the configuration names, and
+// for some classes a post-processor made from add_bos_token and add_eos_token.
+inline void tokenizer::apply_config() {
+  for (const added_token& token : config_.added_tokens)
+    if (!added_.find(token.content)) add_token(token);
+  for (const auto& named : config_.special_tokens)
+    if (!added_.find(named.token.content)) add_token(named.token);
+  clean_up_ = config_.clean_up_tokenization_spaces;
+  std::string name = config_.tokenizer_class;
+  if (name.ends_with("Fast")) name.resize(name.size() - 4);
+  const bool bos_default = name != "GPTNeoXTokenizer";
+  if (name != "LlamaTokenizer" && name != "CodeLlamaTokenizer" && name != "GemmaTokenizer" &&
+      name != "CohereTokenizer" && bos_default)
+    return;
+  const auto named = [&](const char* which, bool wanted) {
+    std::optional<std::pair<std::string, int>> out;
+    if (const auto token = special_token(which); wanted && token)
+      out.emplace(*token, token_to_id(*token).value_or(0));
+    return out;
+  };
+  const auto bos = named("bos_token", config_.add_bos_token.value_or(bos_default));
+  const auto eos = named("eos_token", config_.add_eos_token.value_or(false));
+  head_["post_processor"] = impl::bos_eos_template(bos, eos);
+  post_processor_ = post_processor::from_json(head_["post_processor"]);
+}
+
+inline tokenizer tokenizer::from_json(std::string_view text, const std::string& where) {
+  return tokenizer(read_tokenizer_json(text, where));
+}
+
+inline tokenizer tokenizer::from_pretrained(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "tokenizer.json";
+  if (!std::filesystem::exists(file))
+    throw io_error(file.string() + ": not found",
+                   "a model folder must hold the tokenizer.json that Hugging Face ships");
+  std::string text = read_text(file);
+  tokenizer_spec spec = read_tokenizer_json(text, file.string());
+  text = {};
+  tokenizer out(std::move(spec));
+  out.config_ = read_tokenizer_config(folder);
+  out.apply_config();
+  return out;
+}
+
+inline tokenizer tokenizer::from_gguf(const gguf_vocab& vocab) {
+  tokenizer out(read_gguf_vocab(vocab));
+  tokenizer_config& config = out.config_;
+  json document = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                   {"clean_up_tokenization_spaces", false}};
+  const auto name = [&](const char* which, const std::optional<int>& id) {
+    if (!id) return;
+    const std::string& token = vocab.tokens[static_cast<std::size_t>(*id)];
+    document[which] = token;
+    config.special_tokens.push_back({which, {*id, token, false, false, false, false, true}});
+  };
+  name("bos_token", vocab.bos_id), name("eos_token", vocab.eos_id);
+  name("unk_token", vocab.unk_id), name("pad_token", vocab.pad_id);
+  name("sep_token", vocab.sep_id), name("cls_token", vocab.cls_id);
+  name("mask_token", vocab.mask_id);
+  config.config_text = document.dump(2) + "\n";
+  if (!vocab.chat_template.empty()) {
+    config.chat_templates.push_back({"default", vocab.chat_template});
+    config.chat_template_file = vocab.chat_template;
+  }
+  return out;
+}
+
+inline std::optional<std::string> tokenizer::special_token(std::string_view name) const {
+  const auto* named = config_.find(name);
+  return named ? std::optional(named->token.content) : std::nullopt;
+}
+inline std::optional<std::int32_t> tokenizer::special_id(std::string_view name) const {
+  const auto* named = config_.find(name);
+  return named ? token_to_id(named->token.content) : std::nullopt;
+}
+
+inline const std::string* tokenizer::chat_template(std::string_view name) const {
+  for (const auto& t : config_.chat_templates)
+    if (t.name == name) return &t.text;
+  return nullptr;
+}
+
+inline std::string tokenizer::to_json() const {
+  json head = head_;
+  json list = json::array();
+  for (const added_token& t : added_.tokens())
+    list.push_back({{"id", t.id},
+                    {"content", t.content},
+                    {"single_word", t.single_word},
+                    {"lstrip", t.lstrip},
+                    {"rstrip", t.rstrip},
+                    {"normalized", t.normalized},
+                    {"special", t.special}});
+  head["added_tokens"] = std::move(list);
+  return write_tokenizer_json(head, std::get<bpe>(model_.value));
+}
+
+inline void tokenizer::save_pretrained(const std::filesystem::path& folder) const {
+  std::filesystem::create_directories(folder);
+  write_atomic(folder / "tokenizer.json", to_json());
+  const auto write = [&](const char* name, const std::string& text) {
+    if (!text.empty()) write_atomic(folder / name, text);
+  };
+  write("tokenizer_config.json", config_.config_text);
+  write("special_tokens_map.json", config_.special_tokens_map_text);
+  write("chat_template.jinja", config_.chat_template_file);
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any model that tokenizer.json can hold: a closed variant. Work over many pieces goes through
+// `visit`, once for a whole text, so that the inner loop is compiled for the model at hand.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "parlance/tokenizers/bpe.hpp"
+
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+struct model {
+  std::variant<bpe> value;
+
+  template <class F>
+  decltype(auto) visit(F f) const {
+    return std::visit(std::move(f), value);
+  }
+  std::uint32_t token_to_id(std::string_view token) const {
+    return visit([&](const auto& m) { return m.token_to_id(token); });
+  }
+  std::optional<std::string> id_to_token(std::uint32_t id) const {
+    return visit([&](const auto& m) { return m.id_to_token(id); });
+  }
+  std::size_t vocab_size() const {
+    return visit([](const auto& m) { return m.vocab_size(); });
+  }
+};
+
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers

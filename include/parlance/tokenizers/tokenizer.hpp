@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tokenizer that files describe: from a Hugging Face folder (tokenizer.json and its
+// companions), from the text of a tokenizer.json, or from a GGUF vocabulary. Encoding and decoding
+// come from basic_tokenizer. Wrong files raise format_error, components that are not handled raise
+// unsupported_error, text that is not UTF-8 raises text_error.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "parlance/tokenizers/basic_tokenizer.hpp"
+#include "parlance/tokenizers/gguf_vocab.hpp"
+#include "parlance/tokenizers/tokenizer_config.hpp"
+#include "parlance/tokenizers/tokenizer_spec.hpp"
+
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+class tokenizer
+    : public basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder> {
+ public:
+  // A model folder: tokenizer.json, tokenizer_config.json, special_tokens_map.json,
+  // chat_template.jinja (all but the first optional).
+  static tokenizer from_pretrained(const std::filesystem::path& folder);
+  static tokenizer from_json(std::string_view text, const std::string& where = "tokenizer.json");
+  static tokenizer from_gguf(const gguf_vocab& vocab);
+
+  // Writes tokenizer.json and the companions; the Hugging Face library reads them.
+  void save_pretrained(const std::filesystem::path& folder) const;
+  std::string to_json() const;
+
+  // Named special tokens ("bos_token", "eos_token", "unk_token", "pad_token", ...).
+  std::optional<std::string> special_token(std::string_view name) const;
+  std::optional<std::int32_t> special_id(std::string_view name) const;
+  std::optional<std::int32_t> bos_id() const { return special_id("bos_token"); }
+  std::optional<std::int32_t> eos_id() const { return special_id("eos_token"); }
+  std::optional<std::int32_t> unk_id() const { return special_id("unk_token"); }
+  std::optional<std::int32_t> pad_id() const { return special_id("pad_token"); }
+
+  const tokenizer_config& config() const { return config_; }
+  // The chat template of that name; nullptr when there is none.
+  const std::string* chat_template(std::string_view name = "default") const;
+  // Truncation and padding that tokenizer.json asks for; encode applies only what its options say.
+  const std::optional<truncation_options>& file_truncation() const { return truncation_; }
+  const std::optional<padding_options>& file_padding() const { return padding_; }
+  // Oddities of the files that do not prevent their use.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  using base = basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder>;
+  explicit tokenizer(tokenizer_spec spec);
+  static base build(tokenizer_spec& spec);
+  void read_added_tokens(const json& list, const std::string& where);
+  void read_truncation(const json& node);
+  void read_padding(const json& node);
+  void apply_config();
+
+  json head_;  // the components, for saving
+  tokenizer_config config_;
+  std::optional<truncation_options> truncation_;
+  std::optional<padding_options> padding_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers
+
+#include "parlance/tokenizers/impl/tokenizer.hpp"

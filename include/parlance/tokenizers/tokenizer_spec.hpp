@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tokenizer is built from: the components as JSON and the model's vocabulary and merges in
+// flat lists. Read from tokenizer.json by streaming (a vocabulary never becomes a DOM); written
+// back in the form that the Hugging Face library reads.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "parlance/core/json.hpp"
+#include "parlance/tokenizers/bpe.hpp"
+#include "parlance/tokenizers/json_fields.hpp"
+
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+struct tokenizer_spec {
+  json head = json::object();  // tokenizer.json without model.vocab and model.merges
+  bpe_data data;
+  std::string where;  // file name for messages
+};
+
+namespace impl {
+
+// Builds the DOM of everything but the two big lists of the model.
+class tokenizer_sax : public json_dom_sax {
+ public:
+  tokenizer_sax(const std::string& where, bpe_data& data) : json_dom_sax(where), data_(data) {}
+
+  bool null() override { return mode_ == mode::dom ? json_dom_sax::null() : refuse(); }
+  bool boolean(bool v) override { return mode_ == mode::dom ? json_dom_sax::boolean(v) : refuse(); }
+  bool number_integer(std::int64_t v) override {
+    return mode_ == mode::dom ? json_dom_sax::number_integer(v) : refuse();
+  }
+  bool number_float(double v, const std::string& s) override {
+    return mode_ == mode::dom ? json_dom_sax::number_float(v, s) : refuse();
+  }
+  bool number_unsigned(std::uint64_t v) override {
+    if (mode_ == mode::dom) return json_dom_sax::number_unsigned(v);
+    if (mode_ != mode::vocab) return refuse();
+    if (v > 0x7FFFFFFE) throw format_error(where(), -1, "model.vocab: id above 2147483646");
+    data_.tokens.add(token_);
+    data_.ids.push_back(static_cast<std::uint32_t>(v));
+    return true;
+  }
+  bool string(std::string& v) override {
+    if (mode_ == mode::dom) return json_dom_sax::string(v);
+    if (mode_ == mode::pair) {
+      if (++pair_parts_ > 2) return refuse();
+      data_.merges.add(v);
+      return true;
+    }
+    if (mode_ != mode::merges) return refuse();
+    if (v.starts_with("#version")) return true;
+    const std::size_t space = v.find(' ');
+    if (space == std::string::npos || v.find(' ', space + 1) != std::string::npos) return refuse();
+    data_.merges.add(std::string_view(v).substr(0, space));
+    data_.merges.add(std::string_view(v).substr(space + 1));
+    return true;
+  }
+  bool key(std::string& k) override {
+    token_ = k;
+    if (mode_ == mode::dom) return json_dom_sax::key(k);
+    return mode_ == mode::vocab || refuse();
+  }
+  bool start_object(std::size_t n) override {
+    if (mode_ != mode::dom) return refuse();
+    const bool vocab = in_model_ && depth_ == 2 && token_ == "vocab";
+    if (depth_ == 1) in_model_ = token_ == "model";
+    ++depth_;
+    if (vocab) {
+      mode_ = mode::vocab;
+      data_.tokens.clear();
+      data_.ids.clear();
+    }
+    return json_dom_sax::start_object(n);
+  }
+  bool end_object() override {
+    mode_ = mode::dom;
+    --depth_;
+    return json_dom_sax::end_object();
+  }
+  bool start_array(std::size_t n) override {
+    if (mode_ == mode::merges) {
+      mode_ = mode::pair;
+      pair_parts_ = 0;
+      return true;
+    }
+    if (mode_ != mode::dom) return refuse();
+    if (in_model_ && depth_ == 2 && token_ == "merges") {
+      mode_ = mode::merges;
+      data_.merges.clear();
+    } else if (depth_ == 1) {
+      in_model_ = false;
+    }
+    ++depth_;
+    return json_dom_sax::start_array(n);
+  }
+  bool end_array() override {
+    if (mode_ == mode::pair) {
+      if (pair_parts_ != 2) return refuse();
+      mode_ = mode::merges;
+      return true;
+    }
+    mode_ = mode::dom;
+    --depth_;
+    return json_dom_sax::end_array();
+  }
+
+ private:
+  enum class mode { dom, vocab, merges, pair };
+  [[noreturn]] bool refuse() const {
+    throw format_error(where(), -1,
+                       mode_ == mode::vocab
+                           ? "model.vocab: expected an object of strings to ids"
+                           : "model.merges: expected \"a b\" strings or [\"a\", \"b\"] pairs");
+  }
+  bpe_data& data_;
+  mode mode_ = mode::dom;
+  std::string token_;
+  int depth_ = 0, pair_parts_ = 0;
+  bool in_model_ = false;
+};
+
+}  // namespace impl
+
+inline tokenizer_spec read_tokenizer_json(std::string_view text, const std::string& where) {
+  tokenizer_spec spec;
+  spec.where = where;
+  impl::tokenizer_sax sax(where, spec.data);
+  parse_json_sax(text, sax);
+  spec.head = std::move(sax.result);
+  return spec;
+}
+
+// One JSON value on a line of its own, unescaped beyond ASCII.
+inline std::string json_text(std::string_view s) { return json(std::string(s)).dump(); }
+
+// tokenizer.json for components and a BPE model.
+inline std::string write_tokenizer_json(const json& head, const bpe& m) {
+  std::string out = "{\n";
+  for (const auto& [key, value] : head.items())
+    if (key != "model") out += "  " + json_text(key) + ": " + value.dump() + ",\n";
+  out += "  \"model\": {\n";
+  for (const auto& [key, value] : head.at("model").items())
+    if (key != "vocab" && key != "merges")
+      out += "    " + json_text(key) + ": " + value.dump() + ",\n";
+  out += "    \"vocab\": {";
+  const char* separator = "\n";
+  for (std::uint32_t id = 0; id < m.token_limit(); ++id)
+    if (const auto token = m.id_to_token(id)) {
+      out += separator + ("      " + json_text(*token)) + ": " + std::to_string(id);
+      separator = ",\n";
+    }
+  struct row {
+    std::uint32_t rank, left, right;
+  };
+  std::vector<row> rows;
+  m.merges().each([&](std::uint32_t left, std::uint32_t right, pair_table::merge v) {
+    rows.push_back({v.rank, left, right});
+  });
+  std::sort(rows.begin(), rows.end(), [](const row& a, const row& b) { return a.rank < b.rank; });
+  out += "\n    },\n    \"merges\": [";
+  separator = "\n";
+  for (const row& r : rows) {
+    out += separator + ("      [" + json_text(m.id_to_token(r.left).value_or(""))) + ", " +
+           json_text(m.id_to_token(r.right).value_or("")) + "]";
+    separator = ",\n";
+  }
+  return out + "\n    ]\n  }\n}\n";
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers
