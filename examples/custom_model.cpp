@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
     parity_net net;
     nn::init<float>(net, 1, 0.5);
     nn::unfreeze<float>(net);
-    training::adamw<float> optimizer(net, {.learning_rate = 0.02});
+    training::adamw optimizer(net, {.learning_rate = 0.02});
     float loss = 0;
     for (int step = 0; step < 400; ++step) {
       const tensor<float> l = ops::cross_entropy(net.forward(x), labels);

@@ -148,7 +148,7 @@ void attention_cached(const attention_params& params, std::span<const cached_job
   const detail::cached_plans& plans = detail::plan_jobs(params, jobs);
   float* partials = detail::attention_scratch(detail::attention_slot::partials, plans.partials);
   // Less work than this takes less time than sharing it.
-  constexpr std::int64_t worth_sharing = 1 << 15;
+  constexpr std::int64_t worth_sharing = 1 << 16;
   const std::int64_t grain = plans.work < worth_sharing ? plans.items : 1;
   parallel_for(plans.items, grain, [&](std::int64_t begin, std::int64_t end) {
     const auto after = std::upper_bound(

@@ -45,26 +45,25 @@ void split(bool threaded, std::int64_t n, F&& f) {
   for (std::int64_t i = 0; i < n; ++i) f(i, i + 1);
 }
 
-// Packs the chunk of A once, then hands out blocks of columns (times parts of the rows, where the
-// columns alone would leave threads idle).
+// Packs the chunk of A once, then hands out groups of column blocks, or parts of the rows of single
+// blocks where the columns alone would leave threads idle.
 inline void gemm_chunk(const gemm_kernels& kernels, const gemm_args& g, bool threaded) {
-  const std::int64_t panels = ceil_div(g.m, kernels.rows);
-  const std::int64_t threads = threaded ? num_threads() : 1;
-  const std::int64_t blocks = ceil_div(g.n, kernels.columns);
-  const std::int64_t parts =
-      blocks >= 8 * threads || threads == 1
-          ? 1
-          : std::min(ceil_div(8 * threads, blocks), std::max<std::int64_t>(panels / 8, 1));
-  const std::int64_t pack_grain = 4, part = ceil_div(panels, parts);
+  const std::int64_t panels = ceil_div(g.m, kernels.rows), pack_grain = 4;
   split(threaded, ceil_div(panels, pack_grain), [&](std::int64_t i, std::int64_t) {
     kernels.pack_a(g, i * pack_grain, std::min(panels, (i + 1) * pack_grain));
   });
-  const std::int64_t row_parts = ceil_div(panels, part);
-  split(threaded, blocks * row_parts, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t j = task / row_parts * kernels.columns, first = task % row_parts * part;
+  const std::int64_t tasks = 8 * (threaded ? num_threads() : 1);
+  const std::int64_t blocks = ceil_div(g.n, kernels.columns);
+  const std::int64_t group = std::clamp<std::int64_t>(blocks / tasks, 1, 16) * kernels.columns;
+  const std::int64_t parts =
+      blocks >= tasks || !threaded
+          ? 1
+          : std::min(ceil_div(tasks, blocks), std::max<std::int64_t>(panels / 8, 1));
+  const std::int64_t part = ceil_div(panels, parts), row_parts = ceil_div(panels, part);
+  split(threaded, ceil_div(g.n, group) * row_parts, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t j = task / row_parts * group, first = task % row_parts * part;
     float* const packed = right_scratch().get(kernels.columns * g.k_block);
-    kernels.block(g, j, std::min(g.n, j + kernels.columns), first, std::min(panels, first + part),
-                  packed);
+    kernels.block(g, j, std::min(g.n, j + group), first, std::min(panels, first + part), packed);
   });
 }
 
@@ -102,7 +101,7 @@ void scale_and_bias(std::int64_t m, std::int64_t n, bool keep, T* c, std::int64_
 }
 
 // Up to this many rows W is read once as it is, beyond that packing its panels pays.
-inline constexpr std::int64_t few_rows = 16;
+inline constexpr std::int64_t few_rows = 32;
 
 template <class T>
 void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,

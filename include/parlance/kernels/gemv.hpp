@@ -62,10 +62,11 @@ void gemv(const float* x, std::int64_t ldx, const Weight* w, std::int64_t ldw, c
   kernels.pack_x(x, ldx, m, k, packed);
   const gemv_args args{packed, words, w, ldw, bias, y, ldy, m, k, accumulate};
   if (!threaded) return kernels.rows(args, 0, n);
-  // Chunks of 64 KB or more of weights, but at least some for every thread of a large machine.
-  constexpr std::int64_t bytes = 64 << 10, step = 24;
-  const std::int64_t row =
-      k * static_cast<std::int64_t>(sizeof(Weight)) * std::max<std::int64_t>(m / 4, 1);
+  // Long chunks, since prefetching starts anew with each, but several for every thread. The split
+  // does not change a row's result.
+  constexpr std::int64_t least = 48 << 10, most = 1 << 20, step = 12;
+  const std::int64_t row = k * static_cast<std::int64_t>(sizeof(Weight));
+  const std::int64_t bytes = std::clamp(n * row / (8 * num_threads()), least, most);
   const std::int64_t grain = std::max<std::int64_t>(bytes / row / step, 1) * step;
   parallel_for(n, grain,
                [&](std::int64_t first, std::int64_t last) { kernels.rows(args, first, last); });

@@ -6,7 +6,7 @@
 
 namespace parlance::inline PARLANCE_ABI::kernels::PARLANCE_ISA {
 
-// cap * tanh(s / cap) and, for the backward pass, the slope.
+// tanh to an absolute error of some 1e-7, enough for soft caps.
 PARLANCE_ALWAYS_INLINE vf tanh_of(vf x) {
   return set1(1.0f) - set1(2.0f) / (exp(x + x) + set1(1.0f));
 }
@@ -55,8 +55,7 @@ struct flash_block {
   void multiply_keys(const E* pages, std::int64_t columns) {
     const std::int64_t vectors = columns / vf::lanes;
     if (few) {
-      few_rows_product<1, 4, E>(rows, vectors, d, q, d, {pages, 16, 16 * d}, scores,
-                                detail::score_stride, false);
+      few_rows_scores(rows, columns, d, q, pages, scores, detail::score_stride);
       return;
     }
     const float* floats = k;
@@ -75,8 +74,8 @@ struct flash_block {
     const float* weights = scores + column;
     const std::int64_t vectors = padded_d / vf::lanes, stride = detail::score_stride;
     if (few && in_place) {
-      few_rows_product<detail::score_stride, 1, E>(rows, vectors, n, weights, stride,
-                                                   {from, ld, 16}, out, padded_d, true);
+      few_rows_values<detail::score_stride, E>(rows, vectors, n, weights, {from, ld, 16}, out,
+                                               padded_d);
       return;
     }
     tile_b<float> b{v, padded_d, 16};
@@ -89,8 +88,7 @@ struct flash_block {
     }
     if (unpacked) unpack_rows(from, ld, n, d, v, padded_d);
     if (few)
-      few_rows_product<detail::score_stride, 1, float>(rows, vectors, n, weights, stride, b, out,
-                                                       padded_d, true);
+      few_rows_values<detail::score_stride, float>(rows, vectors, n, weights, b, out, padded_d);
     else
       product<detail::score_stride, 1>(rows, vectors, n, weights, stride, b, out, padded_d, true);
   }

@@ -186,29 +186,45 @@ void pack_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::in
   pack_transposed(b + j * g.ldb + k0, g.ldb, live, tile_columns, k, packed);
 }
 
+// Asks for part `part` of `parts` of what pack_b will read for column j and block k0: its rows are
+// too short for hardware prefetchers, and the tiles leave the memory idle meanwhile.
+template <class Weight>
+void fetch_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t part,
+             std::int64_t parts) {
+  const std::int64_t k = std::min(g.k_block, g.k - k0);
+  const std::int64_t columns = std::min<std::int64_t>(g.n - j, tile_columns);
+  const std::int64_t rows = g.trans_b ? columns : k, length = g.trans_b ? k : columns;
+  const Weight* const b =
+      static_cast<const Weight*>(g.b) + (g.trans_b ? j * g.ldb + k0 : k0 * g.ldb + j);
+  constexpr std::int64_t line = 64 / sizeof(Weight);
+  for (std::int64_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
+    for (std::int64_t i = 0; i < length; i += line) __builtin_prefetch(b + row * g.ldb + i, 0, 2);
+}
+
 template <class Weight>
 void gemm_block(const detail::gemm_args& g, std::int64_t j0, std::int64_t j1, std::int64_t first,
                 std::int64_t last, float* packed_b) {
-  for (std::int64_t k0 = 0; k0 < g.k; k0 += g.k_block) {
-    const std::int64_t k = std::min(g.k_block, g.k - k0), steps = steps_of(k);
-    const bool accumulate = g.accumulate || k0 > 0;
-    const float* const bias = k0 > 0 ? nullptr : g.bias;
-    for (std::int64_t j = j0; j < j1; j += tile_columns)
-      pack_b<Weight>(g, j, k0, k, packed_b + (j - j0) * steps);
-    for (std::int64_t panel = first; panel < last; ++panel) {
-      const std::int64_t i = panel * matrix_tile::rows, rows = g.m - i;
-      const float* const a = panel_of(g, i, k0, steps);
-      for (std::int64_t j = j0; j < j1; j += tile_columns) {
-        const float* const b = packed_b + (j - j0) * steps;
+  for (std::int64_t j = j0, next_j = j0; j < j1; j = next_j) {
+    next_j = j + tile_columns;
+    const bool whole_columns = g.n - j >= tile_columns;
+    for (std::int64_t k0 = 0; k0 < g.k; k0 += g.k_block) {
+      const std::int64_t k = std::min(g.k_block, g.k - k0), steps = steps_of(k);
+      const bool accumulate = g.accumulate || k0 > 0, more_k = k0 + g.k_block < g.k;
+      const float* const bias = k0 > 0 || !g.bias ? nullptr : g.bias + j;
+      pack_b<Weight>(g, j, k0, k, packed_b);
+      for (std::int64_t panel = first; panel < last; ++panel) {
+        if (more_k || next_j < j1)
+          fetch_b<Weight>(g, more_k ? j : next_j, more_k ? k0 + g.k_block : 0, panel - first,
+                          last - first);
+        const std::int64_t i = panel * matrix_tile::rows, rows = g.m - i;
+        const float* const a = panel_of(g, i, k0, steps);
         float* const c = g.c + i * g.ldc + j;
-        const float* const row_bias = bias ? bias + j : nullptr;
-        const bool whole = rows >= matrix_tile::rows || rows == tile_rows(rows);
-        if (whole && g.n - j >= tile_columns)
-          any_tile(tile_rows(rows), steps, a, b, c, g.ldc, row_bias, accumulate);
+        if (whole_columns && (rows >= matrix_tile::rows || rows == tile_rows(rows)))
+          any_tile(tile_rows(rows), steps, a, packed_b, c, g.ldc, bias, accumulate);
         else
           border_tile(std::min<std::int64_t>(rows, matrix_tile::rows),
-                      std::min<std::int64_t>(g.n - j, tile_columns), steps, a, b, c, g.ldc,
-                      row_bias, accumulate);
+                      std::min<std::int64_t>(g.n - j, tile_columns), steps, a, packed_b, c, g.ldc,
+                      bias, accumulate);
       }
     }
   }

@@ -6,9 +6,18 @@
 #ifndef EIGEN_DONT_PARALLELIZE
 #define EIGEN_DONT_PARALLELIZE
 #endif
-#include <Eigen/Core>
 #include <algorithm>
 #include <cstdint>
+#if defined(__GNUC__) && !defined(__clang__)
+// False warnings of GCC 12's AVX-512 headers (GCC bug 105593), inlined into Eigen.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <Eigen/Core>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include "parlance/core/config.hpp"
 

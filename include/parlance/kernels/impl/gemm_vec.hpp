@@ -5,6 +5,9 @@
 #pragma once
 
 #include "parlance/kernels/impl/vec.hpp"
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 // Accumulator tiles stay in registers only if every loop over them is unrolled completely.
 #if defined(__clang__)
@@ -23,7 +26,17 @@ struct matrix_tile {
 PARLANCE_ALWAYS_INLINE vf load_words(const float* p) { return load(p); }
 PARLANCE_ALWAYS_INLINE vf load_words(const bf16* p) { return load(p); }
 PARLANCE_ALWAYS_INLINE vf load_words(const f16* p) { return load(p); }
-PARLANCE_ALWAYS_INLINE vf mac(vf a, vf b, vf sum) { return fma(a, b, sum); }
+// Fused by name where the processor can: left to the compiler, some loops would be and some not,
+// and the same row would get other bits in another batch.
+PARLANCE_ALWAYS_INLINE vf mac(vf a, vf b, vf sum) {
+#if defined(__FMA__)
+  return {static_cast<vf::native>(_mm_fmadd_ps(a.v, b.v, sum.v))};
+#elif defined(__aarch64__)
+  return {vfmaq_f32(sum.v, a.v, b.v)};
+#else
+  return fma(a, b, sum);
+#endif
+}
 PARLANCE_ALWAYS_INLINE void transpose(vf* t) {
   const vf a = t[0], b = t[1], c = t[2], d = t[3];
   t[0].v = vf::native{a.v[0], b.v[0], c.v[0], d.v[0]};

@@ -6,8 +6,11 @@
 
 namespace parlance::inline PARLANCE_ABI::kernels::PARLANCE_ISA {
 
-// Rows of W taken at once with `batch` rows of x.
-constexpr int rows_at_once(int batch) { return batch >= 8 ? 3 : batch >= 4 ? 4 : 4; }
+// Rows of W taken at once with `batch` rows of x: as the registers allow (32 with 16 lanes, else
+// 16).
+constexpr int rows_at_once(int batch) {
+  return batch >= 8 ? 3 : batch >= 4 && vf::lanes < 16 ? 2 : 4;
+}
 
 inline void gemv_pack_x(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k,
                         float* packed) {
@@ -30,32 +33,47 @@ void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::i
     PARLANCE_UNROLL
     for (int i = 0; i < Batch; ++i) sum[r][i] = zero();
   }
-  const std::int64_t whole = g.k / numbers * numbers;
+  const std::int64_t whole = g.k / numbers * numbers, ahead = 2 * rows * g.ldw;
   for (std::int64_t p = 0; p < whole; p += numbers, x += vf::lanes) {
     vf weight[rows];
     PARLANCE_UNROLL
-    for (int r = 0; r < rows; ++r) weight[r] = load_words(w[r] + p);
+    for (int r = 0; r < rows; ++r) {
+      weight[r] = load_words(w[r] + p);
+      // Hardware prefetchers stop at the row's end, since the next row belongs to another stream.
+      // Into the second level: fetching to the first occupies too few buffers for too long.
+      // A request may be dropped when many are under way, so ask again nearer by.
+      __builtin_prefetch(w[r] + p + ahead, 0, 2);
+      if constexpr (Batch < 8) __builtin_prefetch(w[r] + p + ahead / 2, 0, 2);
+    }
     PARLANCE_UNROLL
     for (int i = 0; i < Batch; ++i) {
       const vf activation = load(x + i * g.ldx);
       PARLANCE_UNROLL
-      for (int r = 0; r < rows; ++r) sum[r][i] = PARLANCE_ISA::mac(weight[r], activation, sum[r][i]);
+      for (int r = 0; r < rows; ++r)
+        sum[r][i] = PARLANCE_ISA::mac(weight[r], activation, sum[r][i]);
     }
   }
+  if (whole < g.k) {
+    PARLANCE_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const vf weight = load_some_words(w[r] + whole, g.k - whole);
+      PARLANCE_UNROLL
+      for (int i = 0; i < Batch; ++i)
+        sum[r][i] = PARLANCE_ISA::mac(weight, load(x + i * g.ldx), sum[r][i]);
+    }
+  }
+  float total[rows][Batch];
   PARLANCE_UNROLL
   for (int r = 0; r < rows; ++r) {
-    if (r >= count) break;
-    vf weight = zero();
-    if (whole < g.k) weight = load_some_words(w[r] + whole, g.k - whole);
     PARLANCE_UNROLL
-    for (int i = 0; i < Batch; ++i) {
-      if (whole < g.k) sum[r][i] = PARLANCE_ISA::mac(weight, load(x + i * g.ldx), sum[r][i]);
-      float value = reduce_add(sum[r][i]);
+    for (int i = 0; i < Batch; ++i) total[r][i] = reduce_add(sum[r][i]);
+  }
+  for (int i = 0; i < Batch; ++i)
+    for (int r = 0; r < count; ++r) {
       float* const out = g.y + (batch + i) * g.ldy + first + r;
-      if (g.bias) value += g.bias[first + r];
+      const float value = total[r][i] + (g.bias ? g.bias[first + r] : 0.0f);
       *out = g.accumulate ? *out + value : value;
     }
-  }
 }
 
 template <int Batch, class Weight>

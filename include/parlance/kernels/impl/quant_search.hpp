@@ -63,17 +63,19 @@ inline scale_and_min search_scale(const float* x, const float* w, int top, std::
               high = *std::max_element(x, x + 32);
   std::fill(best, best + 32, std::uint8_t{0});
   if (high == low) return {0, -low};
-  const auto encode = [&](float inverse, std::uint8_t* code) {
+  float scale = (high - low) / static_cast<float>(top), min = low;
+  // As in the original, a candidate starts from the best minimum so far, not from the lowest
+  // weight.
+  const auto encode = [&](float levels, std::uint8_t* code) {
+    const float inverse = levels / (high - min);
     for (int i = 0; i < 32; ++i)
-      code[i] = static_cast<std::uint8_t>(std::clamp(nearest_int(inverse * (x[i] - low)), 0, top));
+      code[i] = static_cast<std::uint8_t>(std::clamp(nearest_int(inverse * (x[i] - min)), 0, top));
   };
-  const float range = high - low;
-  float scale = range / top, min = low;
-  encode(top / range, best);
+  encode(static_cast<float>(top), best);
   float best_error = line_error(x, w, best, scale, min);
   for (int step = 0; step <= 20; ++step) {
     std::uint8_t code[32];
-    encode((-1.f + 0.1f * static_cast<float>(step) + static_cast<float>(top)) / range, code);
+    encode(-1.f + 0.1f * static_cast<float>(step) + static_cast<float>(top), code);
     const line_fit line = fit_line(x, w, code);
     if (!line.valid) continue;
     const float error = line_error(x, w, code, line.scale, line.min);

@@ -1,0 +1,6 @@
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(Eigen3 NO_MODULE)
+find_dependency(xsimd)
+find_dependency(nlohmann_json)
+include(${CMAKE_CURRENT_LIST_DIR}/parlanceTargets.cmake)

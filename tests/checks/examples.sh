@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs the example programs on small data: examples.sh SOURCE_DIR BINARY_DIR
+set -euo pipefail
+models=$1/tests/data/models; bin=$2; work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+expect() { grep -q -- "$1" "$work/out" || { echo "expected $1 in:"; cat "$work/out"; exit 1; }; }
+
+"$bin/generate" "$models/llama_gqa" --prompt "Hello" --max_new_tokens 8 --json > "$work/out"
+expect '"finish_reason":"length"'
+"$bin/generate" "$models/gpt2" --prompt "Hello" --max_new_tokens 8 > "$work/out"
+echo '"Hello"' | "$bin/generate" "$models/llama_gqa/model.f32.gguf" --batch --max_new_tokens 4 > "$work/out"
+expect '"ids":'
+printf '%s\n' '{"inputs": "Hi", "parameters": {"max_new_tokens": 4, "do_sample": false}}' '{"inputs": 3}' |
+  "$bin/pipeline" text-generation "$models/llama_gqa" > "$work/out"
+expect 'generated_text'; expect '"error"'
+printf '%s\n' '{"text": "Hello there", "top": 2}' 'not json' | "$bin/score" "$models/llama_gqa" > "$work/out"
+expect '"perplexity":'; expect '"kind":"format"'
+echo '"Hello there"' | "$bin/tokenize" "$models/llama_gqa" > "$work/out"; expect '"offsets":'
+"$bin/inspect" "$models/gemma2" > "$work/out"; expect 'model.layers.0.self_attn.q_proj.weight'
+echo "Hello there" | "$bin/custom_pipeline" "$models/llama_gqa" > "$work/out"; expect 'bits a token'
+"$bin/custom_model" "$work/parity" > "$work/out"; expect '8 of 8'
+if "$bin/generate" "$models/llama_gqa" --promt x 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi
+expect 'did you mean'
+if "$bin/generate" "$models/nowhere" --prompt x 2> "$work/out"; then exit 1; else [ $? = 1 ]; fi
+expect '^error: io:'
+if [ -x "$bin/train_tiny_lm" ]; then
+  for _ in $(seq 60); do echo "the quick brown fox jumps over the lazy dog."; done > "$work/text"
+  "$bin/train_tiny_lm" "$work/text" --out "$work/tiny" --steps 20 > "$work/out" 2> /dev/null
+  "$bin/generate" "$work/tiny" --prompt "the " --max_new_tokens 4 --json > "$work/out"; expect '"ids":'
+fi
+echo "the examples run"
