@@ -84,9 +84,15 @@ inline std::string safetensors_header_bytes(std::span<const tensor_to_write> ord
     std::uint64_t end = 0;
     if (__builtin_add_overflow(begin, bytes, &end))
       throw shape_error("the file would be too large");
-    header += (header.size() == 1 ? "" : ",") + json_text(t.name) + ":{\"dtype\":\"" +
-              std::string(safetensors_dtypes[dtype_rank(t)].name) + "\",\"shape\":[";
-    for (int i = 0; i < t.dims.rank(); ++i) header += (i ? "," : "") + std::to_string(t.dims[i]);
+    if (header.size() > 1) header += ',';
+    header += json_text(t.name);
+    header += ":{\"dtype\":\"";
+    header += safetensors_dtypes[dtype_rank(t)].name;
+    header += "\",\"shape\":[";
+    for (int i = 0; i < t.dims.rank(); ++i) {
+      if (i) header += ',';
+      header += std::to_string(t.dims[i]);
+    }
     header += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
     begin = end;
   }

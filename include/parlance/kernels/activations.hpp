@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Activation functors with their derivatives, for scalars and SIMD batches alike. `forward(x)` is
-// the value; `derivative(x)` its slope. Forms follow transformers' activations.py (ACT2FN).
+// the value; `derivative(x)` its slope. Forms follow transformers' activations.py (ACT2FN). Those
+// with `slope` and `cubic` are x sigmoid(slope x (1 + cubic x^2)), which sigmoid_unit.hpp makes
+// fast.
 #pragma once
 
 #include <cmath>
@@ -33,6 +35,7 @@ V sigmoid_of(const V& x) {
 
 // x * sigmoid(x)
 struct silu {
+  static constexpr double slope = 1, cubic = 0;
   template <class V>
   static V forward(const V& x) {
     return x / (V(1) + detail::exp_of(V(0) - x));
@@ -46,15 +49,15 @@ struct silu {
 
 // 0.5 x (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3); "gelu_new".
 struct gelu_tanh {
-  static constexpr double c = 0.79788456080286535588, a = 0.044715;
+  static constexpr double slope = 2 * 0.79788456080286535588, cubic = 0.044715;
   template <class V>
   static V forward(const V& x) {
-    return x * detail::sigmoid_of(V(2 * c) * x * (V(1) + V(a) * x * x));
+    return x * detail::sigmoid_of(V(slope) * x * (V(1) + V(cubic) * x * x));
   }
   template <class V>
   static V derivative(const V& x) {
-    const V s = detail::sigmoid_of(V(2 * c) * x * (V(1) + V(a) * x * x));
-    return s + x * s * (V(1) - s) * V(2 * c) * (V(1) + V(3 * a) * x * x);
+    const V s = detail::sigmoid_of(V(slope) * x * (V(1) + V(cubic) * x * x));
+    return s + x * s * (V(1) - s) * V(slope) * (V(1) + V(3 * cubic) * x * x);
   }
 };
 

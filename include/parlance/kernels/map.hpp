@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "parlance/core/thread_pool.hpp"
 #include "parlance/kernels/simd.hpp"
@@ -65,11 +66,12 @@ T sum_of(std::int64_t n, const Op& op, const In*... in) {
   return sum;
 }
 
+// The greatest of n numbers; -inf for none.
 template <class T>
 T max_of(std::int64_t n, const T* x) {
   constexpr std::int64_t w = simd_width<T>;
-  std::int64_t i = 1;
-  T best = x[0];
+  std::int64_t i = 0;
+  T best = -std::numeric_limits<T>::infinity();
   if (n >= w) {
     simd<T> m = simd_load<T>(x);
     for (i = w; i + w <= n; i += w) m = xsimd::max(m, simd_load<T>(x + i));
@@ -79,8 +81,8 @@ T max_of(std::int64_t n, const T* x) {
   return best;
 }
 
-// out[j] (+)= sum over rows of op(row_a, row_b ...)[j]: columns are split over threads, rows are
-// added in order.
+// out[j] (+)= sum over rows of op(r, row_a[j], row_b[j] ...), beta 0 or 1: columns are split over
+// threads, rows are added in order.
 template <class T, class Op, class... In>
 void column_sums(std::int64_t rows, std::int64_t cols, T beta, T* out, const Op& op,
                  const In*... in) {

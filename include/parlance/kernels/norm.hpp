@@ -36,7 +36,7 @@ void rms_norm(std::int64_t rows, std::int64_t cols, const T* x, const T* w, T of
   });
 }
 
-// dx written; dw (may be null) = beta * dw + column sums. g is the gradient of y.
+// dx written; dw (may be null) = beta * dw + column sums, beta 0 or 1. g is the gradient of y.
 template <class T>
 void rms_norm_backward(std::int64_t rows, std::int64_t cols, const T* x, const T* w, T offset,
                        const T* rstd, const T* g, T* dx, T* dw, T beta) {

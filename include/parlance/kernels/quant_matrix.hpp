@@ -168,48 +168,60 @@ inline void quantize_inputs(const tile_plan& plan, const float* x, std::int64_t 
   });
 }
 
-// One panel of one job times the tiles [first, last).
-inline void multiply_panel(const tile_plan& plan, const quant_job& job, std::int64_t panel,
-                           const quant_input* x, std::int64_t first, std::int64_t last,
-                           std::int64_t token) {
-  const std::int64_t row = panel * panel_rows;
-  const auto* kernels = plan.kernels.panel[static_cast<int>(job.w->kind())];
+// `count` panels of one job times the tiles [first, last).
+inline void multiply_panels(const tile_plan& plan, const quant_job& job, std::int64_t panel,
+                            int count, const quant_input* x, std::int64_t first, std::int64_t last,
+                            std::int64_t token) {
+  const int kind = static_cast<int>(job.w->kind());
+  const auto multiply = [&](auto kernel, std::int64_t at, int panels, std::int64_t i) {
+    const std::int64_t row = at * panel_rows;
+    kernel({job.w->panel(at), job.w->panel_bytes(), x + plan.offset(i), plan.blocks,
+            job.bias ? job.bias + row : nullptr,
+            job.y + (token + i * plan.largest()) * job.ldy + row, job.ldy,
+            static_cast<int>(std::min<std::int64_t>(panels * panel_rows, job.w->rows() - row)),
+            plan.tokens(i)});
+  };
   for (std::int64_t i = first; i < last; ++i) {
-    const quant_panel_args args{job.w->panel(panel),
-                                x + plan.offset(i),
-                                plan.blocks,
-                                job.bias ? job.bias + row : nullptr,
-                                job.y + (token + i * plan.largest()) * job.ldy + row,
-                                job.ldy,
-                                job.w->panel_height(panel),
-                                plan.tokens(i)};
-    kernels[plan.size_index(i)](args);
+    const int size = plan.size_index(i);
+    const bool together = count > 1 && size == plan.kernels.tile_count - 1;
+    if (together) {
+      multiply(plan.kernels.several[kind], panel, count, i);
+    } else {
+      for (int p = 0; p < count; ++p) multiply(plan.kernels.panel[kind][size], panel + p, 1, i);
+    }
   }
 }
 
 // All panels of all jobs times tokens [token, token + plan.m), which lie quantised in x.
 inline void multiply_inputs(const tile_plan& plan, std::span<const quant_job> jobs,
                             const quant_input* x, std::int64_t token) {
-  std::int64_t panels = 0, bytes = 0;
+  const std::int64_t tiles = plan.tiles();
+  const int together = plan.m >= plan.largest() ? plan.kernels.panels_at_once : 1;
+  std::int64_t units = 0, bytes = 0;  // a unit: panels that are taken together
   for (const quant_job& job : jobs) {
-    panels += job.w->panels();
+    units += (job.w->panels() + together - 1) / together;
     bytes += static_cast<std::int64_t>(job.w->bytes());
   }
-  if (panels == 0) return;
-  const std::int64_t tiles = plan.tiles();
+  if (units == 0) return;
   const std::int64_t group = std::max<std::int64_t>(
       1, cached_inputs / std::max<std::int64_t>(1, plan.blocks) / plan.largest());
   const std::int64_t few =
-      std::max<std::int64_t>(1, weight_chunk * panels / std::max<std::int64_t>(1, bytes));
+      std::max<std::int64_t>(1, weight_chunk * units / std::max<std::int64_t>(1, bytes));
   const std::int64_t grain = std::max<std::int64_t>(1, few / std::min(tiles, group));
   const std::int64_t groups = (tiles + group - 1) / group;
-  parallel_for(groups * panels, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(groups * units, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::int64_t panel = i % panels;
+      std::int64_t unit = i % units;
       std::size_t job = 0;
-      while (panel >= jobs[job].w->panels()) panel -= jobs[job++].w->panels();
-      const std::int64_t first = i / panels * group;
-      multiply_panel(plan, jobs[job], panel, x, first, std::min(tiles, first + group), token);
+      const auto of = [&](std::size_t j) {
+        return (jobs[j].w->panels() + together - 1) / together;
+      };
+      while (unit >= of(job)) unit -= of(job++);
+      const std::int64_t panel = unit * together, first = i / units * group;
+      const int count =
+          static_cast<int>(std::min<std::int64_t>(together, jobs[job].w->panels() - panel));
+      multiply_panels(plan, jobs[job], panel, count, x, first, std::min(tiles, first + group),
+                      token);
     }
   });
 }

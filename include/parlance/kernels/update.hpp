@@ -20,8 +20,10 @@ struct adamw_step {
 template <class T>
 void adamw(std::int64_t n, T* p, const T* g, T* m, T* v, const adamw_step& s) {
   const T decay = static_cast<T>(1 - s.learning_rate * s.weight_decay);
-  const T b1 = static_cast<T>(s.beta1), b2 = static_cast<T>(s.beta2),
-          eps = static_cast<T>(s.epsilon);
+  const T b1 = static_cast<T>(s.beta1), b2 = static_cast<T>(s.beta2);
+  // Rounded from double as in torch: in float, 1 - 0.999f is off by 5e-5 of its value.
+  const T rest1 = static_cast<T>(1 - s.beta1), rest2 = static_cast<T>(1 - s.beta2);
+  const T eps = static_cast<T>(s.epsilon);
   const T rate = static_cast<T>(s.learning_rate / (1 - std::pow(s.beta1, s.step)));
   const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(s.beta2, s.step)));
   const T clip = static_cast<T>(s.grad_scale);
@@ -32,8 +34,8 @@ void adamw(std::int64_t n, T* p, const T* g, T* m, T* v, const adamw_step& s) {
       using V = std::decay_t<decltype(gi)>;
       using std::sqrt;
       const V scaled = gi * V(clip);
-      const V mi = V(b1) * load(m + i) + V(T(1) - b1) * scaled;
-      const V vi = V(b2) * load(v + i) + V(T(1) - b2) * scaled * scaled;
+      const V mi = V(b1) * load(m + i) + V(rest1) * scaled;
+      const V vi = V(b2) * load(v + i) + V(rest2) * scaled * scaled;
       store(m + i, mi);
       store(v + i, vi);
       store(p + i, load(p + i) * V(decay) - V(rate) * mi / (sqrt(vi) * V(root) + V(eps)));

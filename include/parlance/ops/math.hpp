@@ -9,6 +9,7 @@
 #include "parlance/autograd/node.hpp"
 #include "parlance/kernels/activations.hpp"
 #include "parlance/kernels/map.hpp"
+#include "parlance/kernels/sigmoid_unit.hpp"
 
 namespace parlance::inline PARLANCE_ABI::ops {
 
@@ -142,14 +143,55 @@ tensor<T> sum(const tensor<T>& x) {
   return out;
 }
 
+namespace detail {
+
+// True for activations that kernels/sigmoid_unit.hpp knows.
+template <class A, class T>
+inline constexpr bool is_sigmoid_unit = std::is_same_v<T, float>&& requires {
+  A::slope;
+  A::cubic;
+};
+
+// A::forward(x), times `up` when it is defined.
+template <class A, class T>
+tensor<T> activation(const tensor<T>& x, const tensor<T>& up) {
+  if constexpr (is_sigmoid_unit<A, T>) {
+    tensor<T> out(x.dims());
+    kernels::sigmoid_unit(x.size(), A::slope, A::cubic, x.data(), up.data(), out.data());
+    return out;
+  } else {
+    if (!up.defined()) return mapped([](auto v) { return A::forward(v); }, x);
+    return mapped([](auto a, auto b) { return A::forward(a) * b; }, x, up);
+  }
+}
+
+// Gradients of `activation` for x and, when wanted, for `up`.
+template <class A, class T>
+std::pair<tensor<T>, tensor<T>> activation_backward(const tensor<T>& g, const tensor<T>& x,
+                                                    const tensor<T>& up, bool want_up) {
+  if constexpr (is_sigmoid_unit<A, T>) {
+    tensor<T> dx(x.dims()), dup = want_up ? tensor<T>(x.dims()) : tensor<T>();
+    kernels::sigmoid_unit_backward(x.size(), A::slope, A::cubic, g.data(), x.data(), up.data(),
+                                   dx.data(), dup.data());
+    return {dx, dup};
+  } else {
+    tensor<T> dup;
+    if (want_up) dup = mapped([](auto u, auto a) { return u * A::forward(a); }, g, x);
+    if (!up.defined())
+      return {mapped([](auto u, auto a) { return u * A::derivative(a); }, g, x), dup};
+    return {mapped([](auto u, auto a, auto b) { return u * b * A::derivative(a); }, g, x, up), dup};
+  }
+}
+
+}  // namespace detail
+
 // A::forward element by element; A is one of kernels/activations.hpp.
 template <class A, class T>
 tensor<T> activate(const tensor<T>& x) {
-  tensor<T> out = detail::mapped([](auto v) { return A::forward(v); }, x);
+  tensor<T> out = detail::activation<A>(x, tensor<T>());
   if (autograd::tracking(x))
     autograd::record<T>(out, {x.node()}, [x = x.detach()](auto& self, const tensor<T>& g) {
-      self.input(0)->accumulate(
-          detail::mapped([](auto u, auto v) { return u * A::derivative(v); }, g, x));
+      self.input(0)->accumulate(detail::activation_backward<A>(g, x, tensor<T>(), false).first);
     });
   return out;
 }
@@ -158,18 +200,15 @@ tensor<T> activate(const tensor<T>& x) {
 template <class A, class T>
 tensor<T> gated(const tensor<T>& gate, const tensor<T>& up) {
   require_shape("gated", up.dims(), gate.dims());
-  tensor<T> out = detail::mapped([](auto a, auto b) { return A::forward(a) * b; }, gate, up);
+  tensor<T> out = detail::activation<A>(gate, up);
   if (autograd::tracking(gate, up))
-    autograd::record<T>(
-        out, {gate.node(), up.node()},
-        [gate = gate.detach(), up = up.detach()](auto& self, const tensor<T>& g) {
-          if (self.input(0))
-            self.input(0)->accumulate(detail::mapped(
-                [](auto u, auto a, auto b) { return u * b * A::derivative(a); }, g, gate, up));
-          if (self.input(1))
-            self.input(1)->accumulate(
-                detail::mapped([](auto u, auto a) { return u * A::forward(a); }, g, gate));
-        });
+    autograd::record<T>(out, {gate.node(), up.node()},
+                        [gate = gate.detach(), up = up.detach()](auto& self, const tensor<T>& g) {
+                          auto [dgate, dup] =
+                              detail::activation_backward<A>(g, gate, up, self.input(1) != nullptr);
+                          if (self.input(0)) self.input(0)->accumulate(std::move(dgate));
+                          if (self.input(1)) self.input(1)->accumulate(std::move(dup));
+                        });
   return out;
 }
 

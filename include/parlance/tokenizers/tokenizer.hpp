@@ -28,6 +28,8 @@ class tokenizer
   static tokenizer from_pretrained(const std::filesystem::path& folder);
   static tokenizer from_json(std::string_view text, const std::string& where = "tokenizer.json");
   static tokenizer from_gguf(const gguf_vocab& vocab);
+  // From components that a program put together (see bpe_trainer.hpp).
+  explicit tokenizer(tokenizer_spec spec);
 
   // Writes tokenizer.json and the companions; the Hugging Face library reads them.
   void save_pretrained(const std::filesystem::path& folder) const;
@@ -52,7 +54,6 @@ class tokenizer
 
  private:
   using base = basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder>;
-  explicit tokenizer(tokenizer_spec spec);
   static base build(tokenizer_spec& spec);
   void read_added_tokens(const json& list, const std::string& where);
   void read_truncation(const json& node);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "parlance/kernels/impl/quant_vec.hpp"

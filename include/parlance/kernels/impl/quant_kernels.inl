@@ -11,38 +11,24 @@ using detail::quant_input;
 using detail::quant_kind;
 using detail::quant_layout;
 
-PARLANCE_ALWAYS_INLINE void read_bytes(const std::uint8_t* p, codes* w) {
-  PARLANCE_UNROLL
-  for (int g = 0; g < 8; ++g) w[g] = load_codes(p + 64 * g);
-}
-PARLANCE_ALWAYS_INLINE void read_nibbles(const std::uint8_t* p, codes* w) {
-  PARLANCE_UNROLL
-  for (int g = 0; g < 4; ++g) {
-    const codes c = load_codes(p + 64 * g);
-    w[g] = masked(c, 15);
-    w[g + 4] = masked(shift<-4>(c), 15);
+// Four columns of a block, from where its codes begin.
+template <quant_kind Kind, int G>
+PARLANCE_ALWAYS_INLINE codes chunk(const std::uint8_t* p) {
+  constexpr int bits = detail::layout_of(Kind).bits;
+  if constexpr (bits == 8) {
+    return load_codes(p + 64 * G);
+  } else {
+    codes c = load_codes(p + 64 * (G % 4));
+    if constexpr (G >= 4) c = shift<-4>(c);
+    c = masked(c, 15);
+    if constexpr (bits == 5) c = join(c, shift<4 - G>(load_codes(p + 256)), 16);
+    if constexpr (bits == 6)
+      c = join(c, shift<4 - 2 * (G % 4)>(load_codes(p + 256 + 64 * (G / 4))), 48);
+    return c;
   }
 }
-PARLANCE_ALWAYS_INLINE void join_fifth_bits(const std::uint8_t* p, codes* w) {
-  const codes c = load_codes(p);
-  w[0] = join(w[0], shift<4>(c), 16);
-  w[1] = join(w[1], shift<3>(c), 16);
-  w[2] = join(w[2], shift<2>(c), 16);
-  w[3] = join(w[3], shift<1>(c), 16);
-  w[4] = join(w[4], c, 16);
-  w[5] = join(w[5], shift<-1>(c), 16);
-  w[6] = join(w[6], shift<-2>(c), 16);
-  w[7] = join(w[7], shift<-3>(c), 16);
-}
-PARLANCE_ALWAYS_INLINE void join_upper_pairs(const std::uint8_t* p, codes* w) {
-  const codes c = load_codes(p);
-  w[0] = join(w[0], shift<4>(c), 48);
-  w[1] = join(w[1], shift<2>(c), 48);
-  w[2] = join(w[2], c, 48);
-  w[3] = join(w[3], shift<-2>(c), 48);
-}
 
-// A block of 16 rows x 32 columns in registers: value = scale[i/16] * (code - zero) + shift.
+// A block of 16 rows x 32 columns: value = scale[i/16] * (code - zero) + shift.
 template <quant_kind Kind>
 struct block {
   static constexpr quant_layout layout = detail::layout_of(Kind);
@@ -53,10 +39,11 @@ struct block {
                                 : layout.bits == 5 ? 16
                                 : layout.bits == 6 ? 32
                                                    : 128;
-  codes w[8];
+  const std::uint8_t* codes_at;
   row16 scale, second;  // `second` is the shift or the scale of columns 16..31
 
   PARLANCE_ALWAYS_INLINE void read(const std::uint8_t* p, const row16& d, const row16& m) {
+    codes_at = p + layout.scales;
     if constexpr (layout.halves) {
       scale = from_f16(p);
       if constexpr (has_shift) second = from_f16(p + 32);
@@ -67,60 +54,93 @@ struct block {
       scale = from_u8(p) * d;
       second = from_u8(p + 16) * m;
     }
-    p += layout.scales;
-    if constexpr (layout.bits == 8)
-      read_bytes(p, w);
-    else
-      read_nibbles(p, w);
-    if constexpr (layout.bits == 5) join_fifth_bits(p + 256, w);
-    if constexpr (layout.bits == 6) {
-      join_upper_pairs(p + 256, w);
-      join_upper_pairs(p + 320, w + 4);
-    }
   }
   static PARLANCE_ALWAYS_INLINE void read_header(const std::uint8_t* p, row16& d, row16& m) {
     if constexpr (layout.header > 0) d = from_f16(p);
     if constexpr (layout.header == 64) m = from_f16(p + 32) * all(-1);
   }
   static PARLANCE_ALWAYS_INLINE std::int32_t start(const quant_input& x) {
-    if constexpr (has_shift) return 0;
-    return layout.bits == 8 ? x.bias8 : layout.bits == 4 ? x.bias4 : x.bias5;
-  }
-  PARLANCE_ALWAYS_INLINE row16 product(const quant_input& x) const {
-    if constexpr (two_scales) {
-      const row16 first = dot<6, 4>(x.bias6[0], w, x.q) * scale;
-      return fma(dot<6, 4>(x.bias6[1], w + 4, x.q + 16), second, first);
-    }
-    const row16 r = dot<layout.bits, 8>(start(x), w, x.q) * scale;
-    if constexpr (has_shift) return fma(second, all(x.sum), r);
-    return r;
+    if constexpr (has_shift) return detail::lifted_zero;
+    return layout.bits == 8 ? x.start8 : layout.bits == 4 ? x.start4 : x.start5;
   }
 };
 
-template <quant_kind Kind, int Tile>
+// r[p][t] = block b[p] times the activations of token x[t], without their scale.
+template <quant_kind Kind, int Panels, int Tokens>
+PARLANCE_ALWAYS_INLINE void products(const block<Kind>* b, const quant_input* x,
+                                     row16 (*r)[Tokens]) {
+  using block_type = block<Kind>;
+  constexpr int bits = block_type::layout.bits;
+  const auto code = [&](auto g, int p) { return chunk<Kind, decltype(g)::value>(b[p].codes_at); };
+  if constexpr (block_type::two_scales) {
+    row16 upper[Panels][Tokens];
+    dots<bits, 4, Panels, Tokens>(
+        code, [&](int t) { return x[t].start6[0]; }, [&](int t) { return x[t].q; }, r);
+    dots<bits, 4, Panels, Tokens>(
+        [&](auto g, int p) { return chunk<Kind, decltype(g)::value + 4>(b[p].codes_at); },
+        [&](int t) { return x[t].start6[1]; }, [&](int t) { return x[t].q + 16; }, upper);
+    PARLANCE_UNROLL
+    for (int i = 0; i < Panels * Tokens; ++i) {
+      const int p = i / Tokens, t = i % Tokens;
+      r[p][t] = lowered(r[p][t], b[p].scale) + lowered(upper[p][t], b[p].second);
+    }
+  } else {
+    dots<bits, 8, Panels, Tokens>(
+        code, [&](int t) { return block_type::start(x[t]); }, [&](int t) { return x[t].q; }, r);
+    PARLANCE_UNROLL
+    for (int i = 0; i < Panels * Tokens; ++i) {
+      const int p = i / Tokens, t = i % Tokens;
+      r[p][t] = lowered(r[p][t], b[p].scale);
+      if constexpr (block_type::has_shift) r[p][t] = fma(b[p].second, all(x[t].sum), r[p][t]);
+    }
+  }
+}
+
+template <quant_kind Kind, int Tile, int Panels>
 void panel(const detail::quant_panel_args& a) {
   using block_type = block<Kind>;
   constexpr quant_layout layout = block_type::layout;
-  row16 sum[Tile], d = all(0), m = all(0);
+  row16 sum[Panels][Tile], d[Panels], m[Panels];
+  const std::uint8_t* at[Panels];
   PARLANCE_UNROLL
-  for (int t = 0; t < Tile; ++t) sum[t] = all(0);
-  const std::uint8_t* p = a.panel;
+  for (int p = 0; p < Panels; ++p) {
+    at[p] = a.panel + p * a.panel_bytes;
+    d[p] = m[p] = all(0);
+    PARLANCE_UNROLL
+    for (int t = 0; t < Tile; ++t) sum[p][t] = all(0);
+  }
   const quant_input* x = a.x;
   for (std::int64_t i = 0; i < a.blocks; i += layout.span) {
-    block_type::read_header(p, d, m);
-    p += layout.header;
+    PARLANCE_UNROLL
+    for (int p = 0; p < Panels; ++p) {
+      block_type::read_header(at[p], d[p], m[p]);
+      at[p] += layout.header;
+    }
     PARLANCE_NO_UNROLL
-    for (int j = 0; j < layout.span; ++j, p += layout.block(), x += Tile) {
-      block_type b;
-      b.read(p, d, m);
+    for (int j = 0; j < layout.span; ++j, x += Tile) {
+      block_type b[Panels];
+      row16 r[Panels][Tile];
       PARLANCE_UNROLL
-      for (int t = 0; t < Tile; ++t) sum[t] = fma(b.product(x[t]), all(x[t].d), sum[t]);
+      for (int p = 0; p < Panels; ++p) {
+        b[p].read(at[p], d[p], m[p]);
+        at[p] += layout.block();
+      }
+      products<Kind, Panels, Tile>(b, x, r);
+      PARLANCE_UNROLL
+      for (int k = 0; k < Panels * Tile; ++k) {
+        const int p = k / Tile, t = k % Tile;
+        sum[p][t] = fma(r[p][t], all(x[t].d), sum[p][t]);
+      }
     }
   }
-  const row16 bias = a.bias ? load_rows(a.bias, a.rows) : all(0);
   PARLANCE_UNROLL
-  for (int t = 0; t < Tile; ++t)
-    if (t < a.tokens) store_rows(a.y + t * a.ldy, sum[t] + bias, a.rows);
+  for (int p = 0; p < Panels; ++p) {
+    const int rows = p + 1 < Panels ? detail::panel_rows : a.rows - p * detail::panel_rows;
+    const row16 bias = a.bias ? load_rows(a.bias + 16 * p, rows) : all(0);
+    PARLANCE_UNROLL
+    for (int t = 0; t < Tile; ++t)
+      if (t < a.tokens) store_rows(a.y + t * a.ldy + 16 * p, sum[p][t] + bias, rows);
+  }
 }
 
 template <quant_kind Kind>
@@ -133,17 +153,19 @@ void unpack(const std::uint8_t* panel, std::int64_t first, std::int64_t count, f
       block_type::read_header(panel + layout.offset(i - i % layout.span) - layout.header, d, m);
     block_type b;
     b.read(panel + layout.offset(i), d, m);
-    for (int g = 0; g < 8; ++g, out += 64) {
+    each_index<8>([&](auto g) {
       const row16 scale = block_type::two_scales && g >= 4 ? b.second : b.scale;
       const row16 shift = block_type::has_shift ? b.second : all(0);
+      const codes w = chunk<Kind, decltype(g)::value>(b.codes_at);
       const auto put = [&](float* to, const row16& code) {
         store_rows(to, fma(code + all(-block_type::zero), scale, shift), 16);
       };
-      put(out, code_values<0>(b.w[g]));
-      put(out + 16, code_values<1>(b.w[g]));
-      put(out + 32, code_values<2>(b.w[g]));
-      put(out + 48, code_values<3>(b.w[g]));
-    }
+      put(out, code_values<0>(w));
+      put(out + 16, code_values<1>(w));
+      put(out + 32, code_values<2>(w));
+      put(out + 48, code_values<3>(w));
+      out += 64;
+    });
   }
 }
 
@@ -174,31 +196,29 @@ inline void multiply(const detail::exact_args& a) {
 // or a NaN makes its scale a NaN, so that the result shows it.
 PARLANCE_ALWAYS_INLINE void quantize_block(const float* x, quant_input& out) {
   constexpr int count = 32 / vf::lanes;
-  vf v[count], top = zero(), invalid = zero();
+  vf v[count], top = zero();
   PARLANCE_UNROLL
   for (int i = 0; i < count; ++i) {
     v[i] = load(x + i * vf::lanes);
     top = max(top, max(v[i], zero() - v[i]));
-    invalid = fma(v[i], zero(), invalid);
   }
-  const float peak = reduce_max(top), check = reduce_add(invalid);
-  const float d = peak * (1.0f / 127), inverse = peak > 1e-30f && check == 0 ? 127 / peak : 0;
-  float half[2] = {0, 0};
+  const float peak = reduce_max(top);
+  const bool valid = all_finite<count>(v);
+  const float d = peak * (1.0f / 127), inverse = peak > 1e-30f && valid ? 127 / peak : 0;
   PARLANCE_UNROLL
   for (int i = 0; i < count; ++i) {
     vf r = inverse > 0 ? round(v[i] * set1(inverse)) : zero();
     r = max(min(r, set1(127)), set1(-127));
-    half[i * 2 / count] += reduce_add(r);
     store_bytes(out.q + i * vf::lanes, r);
   }
-  const int low = static_cast<int>(half[0]), high = static_cast<int>(half[1]), sum = low + high;
-  out.d = inverse > 0 ? d : check;
+  const int low = sum_of_16(out.q), high = sum_of_16(out.q + 16), sum = low + high;
+  out.d = inverse > 0 ? d : valid ? 0 : std::numeric_limits<float>::quiet_NaN();
   out.sum = static_cast<float>(sum);
-  out.bias8 = -128 * sum;
-  out.bias4 = -8 * sum;
-  out.bias5 = -16 * sum;
-  out.bias6[0] = -32 * low;
-  out.bias6[1] = -32 * high;
+  out.start8 = detail::lifted_zero - 128 * sum;
+  out.start4 = detail::lifted_zero - 8 * sum;
+  out.start5 = detail::lifted_zero - 16 * sum;
+  out.start6[0] = detail::lifted_zero - 32 * low;
+  out.start6[1] = detail::lifted_zero - 32 * high;
   out.unused = 0;
 }
 
@@ -216,15 +236,18 @@ template <quant_kind Kind>
 constexpr void fill_table(detail::quant_kernels& table) {
   const int kind = static_cast<int>(Kind);
   const auto fill = [&]<int... I>(std::integer_sequence<int, I...>) {
-    ((table.panel[kind][I] = &panel<Kind, tile_sizes[I]>), ...);
+    ((table.panel[kind][I] = &panel<Kind, tile_sizes[I], 1>), ...);
   };
-  fill(std::make_integer_sequence<int, std::size(tile_sizes)>());
+  constexpr int count = std::size(tile_sizes);
+  fill(std::make_integer_sequence<int, count>());
+  table.several[kind] = &panel<Kind, tile_sizes[count - 1], panels_at_once>;
   table.unpack[kind] = &unpack<Kind>;
 }
 
 constexpr detail::quant_kernels make_table() {
   detail::quant_kernels table{};
   table.tile_count = std::size(tile_sizes);
+  table.panels_at_once = panels_at_once;
   for (int i = 0; i < table.tile_count; ++i) table.tile[i] = tile_sizes[i];
   fill_table<quant_kind::q8_0>(table);
   fill_table<quant_kind::q4_0>(table);

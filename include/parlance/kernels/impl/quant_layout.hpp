@@ -156,21 +156,29 @@ inline void pack_panel(format f, const std::uint8_t* blocks, std::int64_t row_by
     }
 }
 
-// 32 activations as signed bytes, with the sums that cancel the codes' bias: one cache line.
+// An integer n with |n| < 2^22 added to these bits of 1.5 * 2^23 gives the float 1.5 * 2^23 + n: the
+// integer sums start there, so that no conversion is needed. Scales have at most 19 significant
+// bits, so their product with this float is exact and can be taken off again.
+inline constexpr std::int32_t lifted_zero = 0x4B400000;
+inline constexpr float lift = 0x1.8p23f;
+
+// 32 activations as signed bytes, with what cancels the codes' bias: one cache line.
 struct alignas(64) quant_input {
   std::int8_t q[32];
-  float d;             // value = d * q
-  float sum;           // of q
-  std::int32_t bias8;  // -128, -8 and -16 times the sum
-  std::int32_t bias4, bias5;
-  std::int32_t bias6[2];  // -32 times the sums of either half
+  float d;              // value = d * q
+  float sum;            // of q
+  std::int32_t start8;  // lifted zero and -128, -8 and -16 times the sum
+  std::int32_t start4, start5;
+  std::int32_t start6[2];  // lifted zero and -32 times the sums of either half
   std::int32_t unused;
 };
 static_assert(sizeof(quant_input) == 64);
 
-// A panel (or a part of it) times a tile of tokens. Block b of token t is x[b * tile + t].
+// A panel, or several that follow each other, times a tile of tokens. Block b of token t is
+// x[b * tile + t].
 struct quant_panel_args {
   const std::uint8_t* panel;
+  std::int64_t panel_bytes;
   const quant_input* x;
   std::int64_t blocks;
   const float* bias;  // of these rows, or null
@@ -194,12 +202,13 @@ struct exact_args {
   int rows;
 };
 
-inline constexpr int most_tiles = 7;
+inline constexpr int most_tiles = 5;
 
 struct quant_kernels {
-  int tile_count;
+  int tile_count, panels_at_once;
   int tile[most_tiles];  // ascending numbers of tokens
   void (*panel[quant_kinds][most_tiles])(const quant_panel_args&);
+  void (*several[quant_kinds])(const quant_panel_args&);  // panels_at_once with the largest tile
   void (*quantize)(const float* x, std::int64_t ldx, std::int64_t blocks, int tokens, int tile,
                    quant_input* out);
   quant_unpack unpack[quant_kinds];

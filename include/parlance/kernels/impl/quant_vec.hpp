@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the quantised kernels need of each instruction set, same names in all three namespaces:
-// `codes` (16 rows x 4 unsigned bytes), `row16` (a float for each of 16 rows), and `dot`, which
-// multiplies N chunks of codes with signed activations and returns the exact integers as floats.
+// `codes` (16 rows x 4 unsigned bytes), `row16` (a float for each of 16 rows), and `dots`, which
+// multiplies N chunks of codes of some panels with the signed activations of some tokens and gives
+// the exact integers as lifted floats (see quant_layout.hpp): out[p][t] = start(t) + sum over g of
+// code(g, p) q(t)[4g...].
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "parlance/kernels/impl/quant_layout.hpp"
 #include "parlance/kernels/impl/vec.hpp"
@@ -22,6 +26,8 @@
 namespace parlance::inline PARLANCE_ABI::kernels::k_base::quant {
 
 inline constexpr int tile_sizes[] = {1, 4};
+// Panels that the largest tile takes at once.
+inline constexpr int panels_at_once = 1;
 
 struct codes {
   std::uint8_t v[64];
@@ -84,6 +90,10 @@ PARLANCE_ALWAYS_INLINE row16 fma(row16 a, row16 b, row16 c) {
   for (int i = 0; i < 16; ++i) c.v[i] += a.v[i] * b.v[i];
   return c;
 }
+// scale * n for a lifted n; without a fused operation the lift comes off first.
+PARLANCE_ALWAYS_INLINE row16 lowered(row16 lifted, row16 scale) {
+  return (lifted + all(-detail::lift)) * scale;
+}
 PARLANCE_ALWAYS_INLINE row16 load_rows(const float* p, int n) {
   row16 r = all(0);
   for (int i = 0; i < n; ++i) r.v[i] = p[i];
@@ -106,12 +116,42 @@ PARLANCE_ALWAYS_INLINE row16 dot(std::int32_t start, const codes* w, const std::
     for (int i = 0; i < 16; ++i)
       for (int j = 0; j < 4; ++j) sum[i] += w[g].v[4 * i + j] * q[4 * g + j];
   row16 r;
-  for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(sum[i]);
+  std::memcpy(r.v, sum, sizeof r.v);
   return r;
+}
+// f(0_c), f(1_c), ... with the index as a constant.
+template <int N, class F>
+PARLANCE_ALWAYS_INLINE void each_index(F f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, N>{});
+}
+template <int Bits, int N, int Panels, int Tokens, class Code, class Start, class Inputs>
+PARLANCE_ALWAYS_INLINE void dots(Code code, Start start, Inputs q, row16 (*out)[Tokens]) {
+  PARLANCE_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    codes w[N];
+    each_index<N>([&](auto g) { w[g] = code(g, p); });
+    PARLANCE_UNROLL
+    for (int t = 0; t < Tokens; ++t) out[p][t] = dot<Bits, N>(start(t), w, q(t));
+  }
 }
 // Stores rounded numbers of magnitude at most 127 as bytes.
 PARLANCE_ALWAYS_INLINE void store_bytes(std::int8_t* p, vf a) {
   for (int i = 0; i < vf::lanes; ++i) p[i] = static_cast<std::int8_t>(a.v[i]);
+}
+PARLANCE_ALWAYS_INLINE int sum_of_16(const std::int8_t* p) {
+  int sum = 0;
+  for (int i = 0; i < 16; ++i) sum += p[i];
+  return sum;
+}
+template <int N>
+PARLANCE_ALWAYS_INLINE bool all_finite(const vf* v) {
+  bool finite = true;
+  for (int i = 0; i < N * vf::lanes; ++i) {
+    const float x = v[i / vf::lanes].v[i % vf::lanes];
+    finite &= x - x == 0;
+  }
+  return finite;
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels::k_base::quant
@@ -122,6 +162,8 @@ PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX2)
 namespace parlance::inline PARLANCE_ABI::kernels::k_avx2::quant {
 
 inline constexpr int tile_sizes[] = {1, 2, 4};
+// Panels that the largest tile takes at once.
+inline constexpr int panels_at_once = 1;
 
 struct codes {
   __m256i v[2];
@@ -173,6 +215,10 @@ PARLANCE_ALWAYS_INLINE row16 operator+(row16 a, row16 b) {
 PARLANCE_ALWAYS_INLINE row16 fma(row16 a, row16 b, row16 c) {
   return {{_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1])}};
 }
+// scale * n for a lifted n.
+PARLANCE_ALWAYS_INLINE row16 lowered(row16 lifted, row16 scale) {
+  return fma(lifted, scale, scale * all(-detail::lift));
+}
 PARLANCE_ALWAYS_INLINE row16 load_rows(const float* p, int n) {
   if (n == 16) return {{_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}};
   alignas(32) float x[16] = {};
@@ -210,7 +256,7 @@ PARLANCE_ALWAYS_INLINE row16 dot(std::int32_t start, const codes* w, const std::
   row16 r;
   PARLANCE_UNROLL
   for (int h = 0; h < 2; ++h) {
-    __m256i sum = _mm256_set1_epi32(Bits == 8 ? 0 : start);
+    __m256i sum = _mm256_set1_epi32(Bits == 8 ? detail::lifted_zero : start);
     PARLANCE_UNROLL
     for (int g = 0; g < N; g += together) {
       __m256i pairs = _mm256_setzero_si256();
@@ -226,14 +272,47 @@ PARLANCE_ALWAYS_INLINE row16 dot(std::int32_t start, const codes* w, const std::
       }
       sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
     }
-    r.v[h] = _mm256_cvtepi32_ps(sum);
+    r.v[h] = _mm256_castsi256_ps(sum);
   }
   return r;
+}
+// f(0_c), f(1_c), ... with the index as a constant.
+template <int N, class F>
+PARLANCE_ALWAYS_INLINE void each_index(F f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, N>{});
+}
+template <int Bits, int N, int Panels, int Tokens, class Code, class Start, class Inputs>
+PARLANCE_ALWAYS_INLINE void dots(Code code, Start start, Inputs q, row16 (*out)[Tokens]) {
+  PARLANCE_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    codes w[N];
+    each_index<N>([&](auto g) { w[g] = code(g, p); });
+    PARLANCE_UNROLL
+    for (int t = 0; t < Tokens; ++t) out[p][t] = dot<Bits, N>(start(t), w, q(t));
+  }
 }
 PARLANCE_ALWAYS_INLINE void store_bytes(std::int8_t* p, vf a) {
   const __m256i i = _mm256_cvtps_epi32(a.v);
   const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(h, h));
+}
+// Unsigned sums of the bytes moved up by 128.
+PARLANCE_ALWAYS_INLINE int sum_of_16(const std::int8_t* p) {
+  const __m128i c =
+      _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_set1_epi8(-128));
+  const __m128i s = _mm_sad_epu8(c, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(s) + _mm_extract_epi16(s, 4) - 16 * 128;
+}
+template <int N>
+PARLANCE_ALWAYS_INLINE bool all_finite(const vf* v) {
+  __m256 wrong = _mm256_setzero_ps();
+  PARLANCE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    const __m256 zero = _mm256_sub_ps(v[i].v, v[i].v);
+    wrong = _mm256_or_ps(wrong, _mm256_cmp_ps(zero, zero, _CMP_UNORD_Q));
+  }
+  return _mm256_movemask_ps(wrong) == 0;
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels::k_avx2::quant
@@ -242,7 +321,9 @@ PARLANCE_TARGET_END
 PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX512)
 namespace parlance::inline PARLANCE_ABI::kernels::k_avx512::quant {
 
-inline constexpr int tile_sizes[] = {1, 2, 3, 4, 6, 8, 12};
+inline constexpr int tile_sizes[] = {1, 2, 3, 4, 6};
+// Panels that the largest tile takes at once.
+inline constexpr int panels_at_once = 2;
 
 struct codes {
   __m512i v;
@@ -284,6 +365,10 @@ PARLANCE_ALWAYS_INLINE row16 fma(row16 a, row16 b, row16 c) {
   return {_mm512_fmadd_ps(a.v, b.v, c.v)};
 }
 PARLANCE_ALWAYS_INLINE __mmask16 first_rows(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+// scale * n for a lifted n.
+PARLANCE_ALWAYS_INLINE row16 lowered(row16 lifted, row16 scale) {
+  return fma(lifted, scale, scale * all(-detail::lift));
+}
 PARLANCE_ALWAYS_INLINE row16 load_rows(const float* p, int n) {
   return {_mm512_maskz_loadu_ps(first_rows(n), p)};
 }
@@ -296,19 +381,60 @@ PARLANCE_ALWAYS_INLINE row16 code_values(codes c) {
   const __m512i byte = _mm512_set1_epi32(255);
   return {_mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32(c.v, 8 * J), byte))};
 }
-template <int Bits, int N>
-PARLANCE_ALWAYS_INLINE row16 dot(std::int32_t start, const codes* w, const std::int8_t* q) {
-  __m512i sum = _mm512_set1_epi32(start);
+// f(0_c), f(1_c), ... with the index as a constant.
+template <int N, class F>
+PARLANCE_ALWAYS_INLINE void each_index(F f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, N>{});
+}
+// Chunk by chunk over all sums: they hide each other's latency, and the panels share the
+// broadcasts.
+template <int Bits, int N, int Panels, int Tokens, class Code, class Start, class Inputs>
+PARLANCE_ALWAYS_INLINE void dots(Code code, Start start, Inputs q, row16 (*out)[Tokens]) {
+  __m512i sum[Panels][Tokens];
   PARLANCE_UNROLL
-  for (int g = 0; g < N; ++g) {
-    std::int32_t word;
-    std::memcpy(&word, q + 4 * g, sizeof word);
-    sum = _mm512_dpbusd_epi32(sum, w[g].v, _mm512_set1_epi32(word));
+  for (int t = 0; t < Tokens; ++t) {
+    PARLANCE_UNROLL
+    for (int p = 0; p < Panels; ++p) sum[p][t] = _mm512_set1_epi32(start(t));
   }
-  return {_mm512_cvtepi32_ps(sum)};
+  each_index<N>([&](auto g) {
+    codes w[Panels];
+    PARLANCE_UNROLL
+    for (int p = 0; p < Panels; ++p) w[p] = code(g, p);
+    PARLANCE_UNROLL
+    for (int t = 0; t < Tokens; ++t) {
+      std::int32_t word;
+      std::memcpy(&word, q(t) + 4 * g, sizeof word);
+      PARLANCE_UNROLL
+      for (int p = 0; p < Panels; ++p)
+        sum[p][t] = _mm512_dpbusd_epi32(sum[p][t], w[p].v, _mm512_set1_epi32(word));
+    }
+  });
+  PARLANCE_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    PARLANCE_UNROLL
+    for (int t = 0; t < Tokens; ++t) out[p][t] = {_mm512_castsi512_ps(sum[p][t])};
+  }
 }
 PARLANCE_ALWAYS_INLINE void store_bytes(std::int8_t* p, vf a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a.v)));
+}
+// Unsigned sums of the bytes moved up by 128.
+PARLANCE_ALWAYS_INLINE int sum_of_16(const std::int8_t* p) {
+  const __m128i c =
+      _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_set1_epi8(-128));
+  const __m128i s = _mm_sad_epu8(c, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(s) + _mm_extract_epi16(s, 4) - 16 * 128;
+}
+template <int N>
+PARLANCE_ALWAYS_INLINE bool all_finite(const vf* v) {
+  __mmask16 wrong = 0;
+  PARLANCE_UNROLL
+  for (int i = 0; i < N; ++i) {
+    const __m512 zero = _mm512_sub_ps(v[i].v, v[i].v);
+    wrong = static_cast<__mmask16>(wrong | _mm512_cmp_ps_mask(zero, zero, _CMP_UNORD_Q));
+  }
+  return wrong == 0;
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels::k_avx512::quant
