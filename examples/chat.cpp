@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A conversation on the terminal; or messages as JSON lines.
 #include "common.hpp"
+#include "parlance/io/hub_cache.hpp"
 #include "parlance/pipelines/text_generation.hpp"
 
 using namespace examples;

@@ -3,6 +3,7 @@
 // the parity of three bits.
 #include "common.hpp"
 #include "parlance/io/bind.hpp"
+#include "parlance/io/safetensors.hpp"
 #include "parlance/nn/layers.hpp"
 #include "parlance/ops/loss.hpp"
 #include "parlance/ops/math.hpp"

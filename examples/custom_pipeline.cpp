@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "common.hpp"
+#include "parlance/ops/loss.hpp"
 #include "parlance/pipelines/pipeline.hpp"
 
 using namespace examples;

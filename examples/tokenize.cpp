@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to tokens and back, as JSON lines.
 #include "common.hpp"
+#include "parlance/io/hub_cache.hpp"
 
 using namespace examples;
 
@@ -14,7 +15,7 @@ const char* usage =
 
 json encoding_json(const tokenizers::encoding& e) {
   json offsets = json::array(), words = json::array(), sequences = json::array();
-  for (const auto& o : e.offsets) offsets.push_back({o.start, o.end});
+  for (const auto& o : e.offsets) offsets.push_back(json::array({o.begin, o.end}));
   for (const auto& w : e.word_ids) words.push_back(w < 0 ? json(nullptr) : json(w));
   for (const auto& s : e.sequence_ids) sequences.push_back(s < 0 ? json(nullptr) : json(s));
   json overflowing = json::array();
@@ -30,19 +31,25 @@ json encoding_json(const tokenizers::encoding& e) {
           {"overflowing", std::move(overflowing)}};
 }
 
-tokenizers::encode_options read_options(const json& line) {
+tokenizers::encode_options read_options(const tokenizers::tokenizer& tokenizer, const json& line) {
   tokenizers::encode_options o;
   if (!line.is_object()) return o;
   o.add_special_tokens = line.value("add_special_tokens", true);
   if (line.value("truncation", false)) {
     tokenizers::truncation_options t;
-    t.max_length = line.at("max_length").get<std::size_t>();
-    t.stride = line.value("stride", std::size_t{0});
+    t.max_length = line.at("max_length").get<std::uint32_t>();
+    t.stride = line.value("stride", std::uint32_t{0});
+    t.side = tokenizer.config().truncation_side;
     o.truncation = t;
   }
   if (line.contains("padding") && line["padding"] != false) {
     tokenizers::padding_options p;
-    if (line["padding"] == "max_length") p.length = line.at("max_length").get<std::size_t>();
+    if (line["padding"] == "max_length") p.length = line.at("max_length").get<std::uint32_t>();
+    p.side = tokenizer.config().padding_side;
+    if (const auto pad = tokenizer.pad_id()) {
+      p.pad_id = *pad;
+      p.pad_token = *tokenizer.special_token("pad_token");
+    }
     o.padding = p;
   }
   return o;
@@ -54,20 +61,22 @@ json answer(const tokenizers::tokenizer& t, const json& line, bool decode) {
     const bool skip = line.is_object() && line.value("skip_special_tokens", false);
     return t.decode(ids.get<std::vector<std::int32_t>>(), {.skip_special_tokens = skip});
   }
-  const std::string text = line.is_string() ? line.get<std::string>() : line.at("text");
   if (line.is_object() && line.contains("words"))
-    throw unsupported_error("tokenize: pre-split \"words\" are not supported yet");
+    throw unsupported_error("tokenize: pre-split \"words\"", "give the sentence as \"text\"");
+  const std::string text = (line.is_string() ? line : line.at("text")).get<std::string>();
   if (line.is_object() && line.contains("pair"))
-    return encoding_json(t.encode(text, line["pair"].get<std::string>(), read_options(line)));
-  return encoding_json(t.encode(text, read_options(line)));
+    return encoding_json(t.encode(text, line["pair"].get<std::string>(), read_options(t, line)));
+  return encoding_json(t.encode(text, read_options(t, line)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   return run(argc, argv, usage, {{"cache"}, {"decode"}, false}, [](const arguments& args) {
-    const auto path = io::resolve_model(args.required(0, "MODEL_OR_FILE"), args.text("cache"));
-    const auto t = pipelines::load_tokenizer(path);
+    const std::filesystem::path given = args.required(0, "MODEL_OR_FILE");
+    const auto t = pipelines::load_tokenizer(
+        given.extension() == ".json" ? given
+                                     : io::resolve_model(given.string(), args.text("cache")));
     for_each_json_line([&](const json& line) { return answer(*t, line, args.has("decode")); });
   });
 }

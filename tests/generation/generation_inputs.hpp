@@ -51,7 +51,7 @@ inline std::vector<float> make_scores(split_mix& random, std::size_t vocabulary,
 
 inline parlance::json read_data(std::string_view name) {
   const std::string path = std::string(PARLANCE_TEST_DATA) + "/generation/" + std::string(name);
-  return parlance::parse_json(parlance::read_file(path), path);
+  return parlance::parse_json(parlance::read_text(path), path);
 }
 
 inline std::vector<unsigned char> base64(std::string_view text) {

@@ -22,9 +22,10 @@ inline bool& grad_disabled() {
   thread_local bool disabled = false;
   return disabled;
 }
+// One count for all threads: a graph may be continued on another thread.
 inline std::uint64_t next_order() {
-  thread_local std::uint64_t order = 0;
-  return ++order;
+  static std::atomic<std::uint64_t> order{0};
+  return order.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 }  // namespace detail
 
@@ -94,12 +95,12 @@ class node {
 
   // Runs the backward function and frees what it saved.
   void run() {
-    if (!backward_) return;
-    const tensor<T> g = std::move(grad_);
-    grad_ = {};
-    const backward_function f = std::move(backward_);
-    backward_ = nullptr;
-    if (g.defined()) f(*this, g);
+    if (leaf()) return;
+    const tensor<T> g = std::exchange(grad_, {});
+    const backward_function f = std::exchange(backward_, nullptr);
+    if (!g.defined()) return;
+    if (!f) throw option_error("backward: the graph was used up by an earlier backward");
+    f(*this, g);
   }
 
  private:
@@ -128,7 +129,8 @@ void require_grad(tensor<T>& t) {
 }
 
 // Back-propagates from `loss` (gradient `seed`, ones when not given) into the leaves, adding to
-// gradients that are already there. The graph is used up.
+// gradients that are already there. The graph is used up: a second backward through any part of it
+// is an option_error.
 template <class T>
 void backward(const tensor<T>& loss, tensor<T> seed = {}) {
   if (!loss.node()) throw option_error("backward: the tensor does not depend on a tracked one");

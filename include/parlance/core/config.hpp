@@ -28,6 +28,19 @@
 #define PARLANCE_ALWAYS_INLINE inline
 #endif
 
+// With PARLANCE_SPLIT defined for a project, the large bodies are compiled in one unit, the one that
+// includes parlance/split.hpp, and the others see declarations. By default everything is inline.
+#if defined(PARLANCE_SPLIT)
+#define PARLANCE_SPLIT_INLINE
+#else
+#define PARLANCE_SPLIT_INLINE inline
+#endif
+#if !defined(PARLANCE_SPLIT) || defined(PARLANCE_SPLIT_UNIT)
+#define PARLANCE_BODIES 1
+#else
+#define PARLANCE_BODIES 0
+#endif
+
 namespace parlance::inline PARLANCE_ABI {
 
 inline constexpr const char* version = "0.1.0";

@@ -24,7 +24,13 @@
 
 namespace parlance::inline PARLANCE_ABI {
 
+class thread_pool;
+
 namespace detail {
+inline std::shared_ptr<thread_pool>& thread_pool_override() {
+  thread_local std::shared_ptr<thread_pool> pool;
+  return pool;
+}
 inline void cpu_relax() {
 #if defined(__x86_64__) || defined(__i386__)
   _mm_pause();
@@ -60,8 +66,8 @@ class thread_pool {
   // started while another one runs (nested, or by a second user thread) calls f(0) alone.
   template <class F>
   void run(F&& f) {
-    if (size_ == 1 || !busy_.try_lock()) return f(0);
-    const std::lock_guard lock(busy_, std::adopt_lock);
+    if (size_ == 1 || busy_.exchange(true, std::memory_order_acquire)) return f(0);
+    const release_on_exit release{busy_};
     call_ = [](void* context, int thread) {
       (*static_cast<std::remove_reference_t<F>*>(context))(thread);
     };
@@ -78,6 +84,11 @@ class thread_pool {
  private:
   static constexpr int spin_pauses = 4000, yields = 100;
 
+  struct release_on_exit {
+    std::atomic<bool>& flag;
+    ~release_on_exit() { flag.store(false, std::memory_order_release); }
+  };
+
   void call(int thread) {
     try {
       call_(context_, thread);
@@ -87,6 +98,9 @@ class thread_pool {
     }
   }
   void work(int thread) {
+    // Regions that a worker starts are nested ones of this pool; the pointer owns nothing.
+    detail::thread_pool_override() =
+        std::shared_ptr<thread_pool>(std::shared_ptr<thread_pool>(), this);
     std::uint32_t seen = 0;
     while (true) {
       seen = wait_for_change(seen);
@@ -114,7 +128,8 @@ class thread_pool {
   std::atomic<bool> stopping_{false};
   void (*call_)(void*, int) = nullptr;
   void* context_ = nullptr;
-  std::mutex busy_, failure_mutex_;
+  std::atomic<bool> busy_{false};
+  std::mutex failure_mutex_;
   std::exception_ptr failure_;
 };
 
@@ -126,10 +141,6 @@ struct default_pool {
 inline default_pool& process_pool() {
   static default_pool instance;
   return instance;
-}
-inline std::shared_ptr<thread_pool>& thread_pool_override() {
-  thread_local std::shared_ptr<thread_pool> pool;
-  return pool;
 }
 }  // namespace detail
 

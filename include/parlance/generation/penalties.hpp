@@ -185,6 +185,9 @@ struct remove_invalid {
 
 struct renormalize {
   void operator()(std::span<const std::int32_t>, std::span<float> logits) const {
+    const float most = kernels::max_value(logits);
+    if (std::isfinite(most))  // the greatest may be the greatest float there is
+      for (float& score : logits) score -= most;
     kernels::log_softmax(logits);
   }
 };

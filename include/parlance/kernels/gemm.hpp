@@ -21,7 +21,7 @@ template <class Weight>
 gemm_kernels choose_gemm(bool exact) {
 #if defined(PARLANCE_X86)
   if constexpr (std::is_same_v<Weight, bf16>)
-    if (!exact && cpu().has_bf16) return k_avx512bf16::gemm_table<bf16>();
+    if (!exact && cpu().fast_bf16) return k_avx512bf16::gemm_table<bf16>();
   if (cpu().level == isa::avx512) return k_avx512::gemm_table<Weight>();
   if (cpu().level == isa::avx2) return k_avx2::gemm_table<Weight>();
 #endif

@@ -50,9 +50,8 @@ void check_kv(const kv_view<E>& kv, std::int64_t pos, std::int64_t n) {
     throw shape_error("attention: cache capacity " + std::to_string(kv.capacity) +
                       " is not a multiple of 16");
   if (pos < 0 || n < 0 || n > kv.capacity || pos > kv.capacity - n)
-    throw shape_error("attention: positions " + std::to_string(pos) + " to " +
-                      std::to_string(pos + n) + " do not fit a cache of " +
-                      std::to_string(kv.capacity));
+    throw shape_error("attention: " + std::to_string(n) + " positions from " + std::to_string(pos) +
+                      " do not fit a cache of " + std::to_string(kv.capacity));
 }
 template <class E>
 struct kv_rows {  // one kv head of n rows to append at pos

@@ -37,14 +37,26 @@ struct decoder_input {
 
 namespace detail {
 
-// Position of every row, counted from the first visible key of its sequence.
-inline std::vector<std::int32_t> positions(const decoder_input& in) {
-  std::vector<std::int32_t> out(in.ids.size());
+// Of every row: its position, counted from the first visible key of its sequence, and the length
+// that its sequence has with this input.
+struct row_places {
+  std::vector<std::int32_t> position;
+  std::vector<std::int64_t> length;
+};
+
+// Valid until this thread's next call; kept, so that decoding a token allocates nothing.
+inline const row_places& positions(const decoder_input& in) {
+  thread_local row_places out;
+  out.position.resize(in.ids.size());
+  out.length.resize(in.ids.size());
+  const auto put = [](std::int64_t row, std::int64_t position, std::int64_t length) {
+    out.position[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(position);
+    out.length[static_cast<std::size_t>(row)] = length;
+  };
   if (in.cache) {
     for (const segment& s : in.segments)
-      for (std::int64_t i = 0; i < s.count; ++i)
-        out[static_cast<std::size_t>(s.begin + i)] =
-            static_cast<std::int32_t>(in.cache->length(s.sequence) + i);
+      for (std::int64_t i = 0, before = in.cache->length(s.sequence); i < s.count; ++i)
+        put(s.begin + i, before + i, before + s.count);
     return out;
   }
   const auto rows = static_cast<std::int64_t>(in.ids.size());
@@ -55,8 +67,7 @@ inline std::vector<std::int32_t> positions(const decoder_input& in) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto b = static_cast<std::size_t>(r / length);
     const std::int64_t start = in.ranges.start.empty() ? 0 : in.ranges.start[b];
-    out[static_cast<std::size_t>(r)] =
-        static_cast<std::int32_t>(std::max<std::int64_t>(0, r % length - start));
+    put(r, std::max<std::int64_t>(0, r % length - start), length - start);
   }
   return out;
 }

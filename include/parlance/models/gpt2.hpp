@@ -135,7 +135,7 @@ struct gpt2 {
   }
 
   tensor<T> hidden(const decoder_input& in) const {
-    const std::vector<std::int32_t> at = detail::positions(in);
+    const std::vector<std::int32_t>& at = detail::positions(in).position;
     for (const std::int32_t p : at)
       if (p >= config.n_positions)
         throw option_error("gpt2: position " + std::to_string(p) + " is past the model's " +

@@ -169,13 +169,11 @@ struct llama {
   // Final hidden states, (rows, hidden_size).
   tensor<T> hidden(const decoder_input& in) const {
     begin_step(in);
-    const std::vector<std::int32_t> at = detail::positions(in);
-    std::int64_t length = 0;
-    for (const std::int32_t p : at) length = std::max<std::int64_t>(length, p + 1);
+    const detail::row_places& at = detail::positions(in);
     rotary_angles<T> global, local;
-    rotary_.angles(std::span<const std::int32_t>(at), length, global.cos, global.sin);
+    rotary_.angles<T>(at.position, at.length, global.cos, global.sin);
     if (config.model_type == "gemma3_text")
-      local_rotary_.angles(std::span<const std::int32_t>(at), length, local.cos, local.sin);
+      local_rotary_.angles<T>(at.position, at.length, local.cos, local.sin);
 
     tensor<T> x = model.embed_tokens(in.ids);
     if (config.embedding_scale != 1) x = ops::scale(x, static_cast<T>(config.embedding_scale));

@@ -19,7 +19,7 @@ struct linear {
     if (with_bias) bias = {{out}, init_kind::zeros, false, {}};
   }
   tensor<T> operator()(const tensor<T>& x) const {
-    return ops::linear(x, weight.value, bias.dense());
+    return ops::linear(x, weight.stored(), bias.dense());
   }
   void visit(visitor<T>& v) { v("weight", weight), v("bias", bias); }
 };
@@ -37,7 +37,8 @@ struct conv1d : linear<T> {
 template <class T, class... Layers>
 std::array<tensor<T>, sizeof...(Layers)> apply_together(const tensor<T>& x,
                                                         const Layers&... layer) {
-  return ops::linears<T, sizeof...(Layers)>(x, {&layer.weight.value...}, {layer.bias.dense()...});
+  return ops::linears<T, sizeof...(Layers)>(x, {&layer.weight.stored()...},
+                                            {layer.bias.dense()...});
 }
 
 template <class T>
@@ -48,7 +49,7 @@ struct embedding {
   embedding(std::int64_t count, std::int64_t width)
       : weight{{count, width}, init_kind::normal, false, {}} {}
   tensor<T> operator()(std::span<const std::int32_t> ids) const {
-    return ops::embedding(ids, weight.value);
+    return ops::embedding(ids, weight.stored());
   }
   void visit(visitor<T>& v) { v("weight", weight); }
 };

@@ -29,14 +29,19 @@ struct parameter {
   weight<T> value;
 
   bool defined() const { return value.defined(); }
+  // The weight in whatever format it is stored.
+  const weight<T>& stored() const {
+    if (!defined())
+      throw option_error("parameter of shape " + dims.to_string() +
+                         " was not loaded or initialised");
+    return value;
+  }
   // The dense tensor, or an undefined one where the module has no such parameter.
   tensor<T> dense() const {
     if (dims.empty()) return {};
-    if (const tensor<T>* d = value.dense()) return *d;
-    throw option_error("parameter of shape " + dims.to_string() +
-                       (defined()
-                            ? " is stored as " + std::string(name(value.type())) + ", not dense"
-                            : " was not loaded or initialised"));
+    if (const tensor<T>* d = stored().dense()) return *d;
+    throw option_error("parameter of shape " + dims.to_string() + " is stored as " +
+                       std::string(name(value.type())) + ", not dense");
   }
   bool trainable() const { return value.dense() && value.dense()->node(); }
 };

@@ -55,25 +55,28 @@ class rotary {
 
   std::int64_t half() const { return dim_ / 2; }
 
-  // cos and sin, (positions, half) each. `length` is the longest sequence so far: dynamic and
-  // longrope choose their frequencies by it.
+  // cos and sin, (positions, half) each. `lengths`: of each row's sequence, as far as it is known;
+  // dynamic and longrope choose their frequencies by it.
   template <class T>
-  void angles(std::span<const std::int32_t> positions, std::int64_t length, tensor<T>& cos,
-              tensor<T>& sin) const {
+  void angles(std::span<const std::int32_t> positions, std::span<const std::int64_t> lengths,
+              tensor<T>& cos, tensor<T>& sin) const {
     const auto n = static_cast<std::int64_t>(positions.size());
     cos = tensor<T>({n, half()});
     sin = tensor<T>({n, half()});
     std::vector<float> own;
-    if (depends_on_length() && length > s_.original_max_position_embeddings)
-      own = frequencies(length);
-    const std::vector<float>& inverse = own.empty() ? fixed_ : own;
-    for (std::int64_t i = 0; i < n; ++i)
+    std::int64_t own_length = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t length = lengths[static_cast<std::size_t>(i)];
+      const bool fixed = !depends_on_length() || length <= s_.original_max_position_embeddings;
+      if (!fixed && length != own_length) own = frequencies(own_length = length);
+      const std::vector<float>& inverse = fixed ? fixed_ : own;
       for (std::int64_t j = 0; j < half(); ++j) {
         const float angle = static_cast<float>(positions[static_cast<std::size_t>(i)]) *
                             inverse[static_cast<std::size_t>(j)];
         cos.row(i)[j] = static_cast<T>(std::cos(angle) * scale_);
         sin.row(i)[j] = static_cast<T>(std::sin(angle) * scale_);
       }
+    }
   }
 
  private:

@@ -15,9 +15,9 @@ namespace parlance::inline PARLANCE_ABI::ops {
 template <class T>
 tensor<T> rope(const tensor<T>& x, std::int64_t head_dim, const tensor<T>& cos,
                const tensor<T>& sin) {
-  const std::int64_t heads = x.cols() / head_dim, rotary = cos.cols() * 2;
+  const std::int64_t heads = head_dim > 0 ? x.cols() / head_dim : 0, rotary = cos.cols() * 2;
   require_shape("rope", sin.dims(), cos.dims());
-  if (cos.rows() != x.rows() || rotary > head_dim || heads * head_dim != x.cols())
+  if (head_dim < 1 || cos.rows() != x.rows() || rotary > head_dim || heads * head_dim != x.cols())
     throw shape_error("rope: input " + x.dims().to_string() + ", angles " + cos.dims().to_string() +
                       ", head size " + std::to_string(head_dim));
   tensor<T> y(x.dims());
@@ -53,8 +53,11 @@ tensor<T> attention(const tensor<T>& q, const tensor<T>& k, const tensor<T>& v,
     throw shape_error("attention: q " + q.dims().to_string() + ", k " + k.dims().to_string() +
                       ", v " + v.dims().to_string() + " in " + std::to_string(batch) +
                       " sequences");
-  const auto io = [p, batch, ranges](const tensor<T>& q_, const tensor<T>& k_,
-                                     const tensor<T>& v_) {
+  for (const auto* range : {&ranges.start, &ranges.end})
+    if (!range->empty() && static_cast<std::int64_t>(range->size()) != batch)
+      throw shape_error("attention: " + std::to_string(range->size()) + " key ranges for " +
+                        std::to_string(batch) + " sequences");
+  const auto io = [batch, ranges](const tensor<T>& q_, const tensor<T>& k_, const tensor<T>& v_) {
     return kernels::attention_io<T>{batch,
                                     q_.rows() / batch,
                                     k_.rows() / batch,

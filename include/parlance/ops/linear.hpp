@@ -54,10 +54,11 @@ void linear_backward_input(const T* g, std::int64_t m, const weight<T>& w, T* dx
 }
 
 template <class T>
-shape linear_shape(const tensor<T>& x, const weight<T>& w) {
+shape linear_shape(const tensor<T>& x, const weight<T>& w, const tensor<T>& bias = {}) {
   if (w.dims().rank() != 2 || x.dims().rank() < 1 || x.cols() != w.dims()[1])
     throw shape_error("linear: input " + x.dims().to_string() + " against weight " +
                       w.dims().to_string());
+  if (bias.defined()) require_shape("linear: bias", bias.dims(), {w.dims()[0]});
   shape dims = x.dims();
   dims[-1] = w.dims()[0];
   return dims;
@@ -98,7 +99,7 @@ void record_linear(tensor<T>& y, const tensor<T>& x, const weight<T>& w, const t
 // x (..., k), weight (n, k), bias (n) or undefined: (..., n).
 template <class T>
 tensor<T> linear(const tensor<T>& x, const weight<T>& w, const tensor<T>& bias = {}) {
-  tensor<T> y(detail::linear_shape(x, w));
+  tensor<T> y(detail::linear_shape(x, w, bias));
   detail::linear_forward(x.data(), x.rows(), w, bias.defined() ? bias.data() : nullptr, y.data());
   detail::record_linear(y, x, w, bias);
   return y;
@@ -118,7 +119,7 @@ std::array<tensor<T>, N> linears(const tensor<T>& x, const std::array<const weig
         shared = false;
         break;
       }
-      out[i] = tensor<float>(detail::linear_shape(x, *ws[i]));
+      out[i] = tensor<float>(detail::linear_shape(x, *ws[i], biases[i]));
       jobs[i] = {q->get(), biases[i].defined() ? biases[i].data() : nullptr, out[i].data(),
                  out[i].cols()};
     }

@@ -50,7 +50,8 @@ tensor<T> scaled_by(const tensor<T>& x, T factor) {
 
 }  // namespace detail
 
-// Mean over the rows whose label is not ignore_index; 0 when there is none. logits (rows, classes).
+// Mean over the rows whose label is not ignore_index; 0, without gradient, when there is none.
+// logits (rows, classes).
 template <class T>
 tensor<T> cross_entropy(const tensor<T>& logits, std::span<const std::int32_t> labels) {
   const std::int64_t rows = logits.rows(), classes = logits.cols();
@@ -61,10 +62,11 @@ tensor<T> cross_entropy(const tensor<T>& logits, std::span<const std::int32_t> l
   kernels::cross_entropy(rows, classes, work.data(), labels.data(), ignore_index,
                          track ? share : T(0), losses.data());
   tensor<T> out = tensor<T>::full({}, detail::ordered_sum(losses) * share);
-  if (track && valid)
+  if (track)
     autograd::record<T>(out, {logits.node()},
-                        [work, dims = logits.dims()](auto& self, const tensor<T>& g) {
-                          self.input(0)->accumulate(detail::scaled_by(work, g.item()).view(dims));
+                        [work, valid, dims = logits.dims()](auto& self, const tensor<T>& g) {
+                          if (valid)
+                            self.input(0)->accumulate(detail::scaled_by(work, g.item()).view(dims));
                         });
   return out;
 }
@@ -78,10 +80,12 @@ tensor<T> linear_cross_entropy(const tensor<T>& hidden, const weight<T>& w,
   detail::linear_shape(hidden, w);
   const std::int64_t valid = detail::count_labels(labels, rows, classes);
   const std::shared_ptr<autograd::node<T>> w_node = w.dense() ? w.dense()->node() : nullptr;
-  const bool track = autograd::grad_enabled() && (hidden.node() || w_node) && valid;
+  const bool record = autograd::grad_enabled() && (hidden.node() || w_node);
+  const bool track = record && valid;
   const T share = valid ? T(1) / static_cast<T>(valid) : T(0);
 
-  const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 23) / classes, 16, 1024);
+  const std::int64_t chunk = std::clamp<std::int64_t>(
+      (std::int64_t{1} << 23) / std::max<std::int64_t>(classes, 1), 16, 1024);
   tensor<T> losses({rows}), logits({std::min(chunk, rows), classes});
   tensor<T> dx = track && hidden.node() ? tensor<T>(hidden.dims()) : tensor<T>();
   tensor<T> dw = track && w_node ? tensor<T>(w.dims()) : tensor<T>();
@@ -96,11 +100,11 @@ tensor<T> linear_cross_entropy(const tensor<T>& hidden, const weight<T>& w,
                        at ? T(1) : T(0), dw.data(), k);
   }
   tensor<T> out = tensor<T>::full({}, detail::ordered_sum(losses) * share);
-  if (track)
+  if (record)
     autograd::record<T>(out, {hidden.node(), w_node}, [dx, dw](auto& self, const tensor<T>& g) {
       const T factor = g.item();
       const auto pass = [&](std::size_t i, const tensor<T>& d) {
-        if (self.input(i))
+        if (self.input(i) && d.defined())
           self.input(i)->accumulate(factor == T(1) ? d : detail::scaled_by(d, factor));
       };
       pass(0, dx);

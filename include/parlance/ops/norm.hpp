@@ -52,12 +52,13 @@ tensor<T> layer_norm(const tensor<T>& x, const tensor<T>& w, const tensor<T>& b,
         y, {x.node(), w.node(), b.node()},
         [x = x.detach(), w = w.detach(), mean, rstd](auto& self, const tensor<T>& g) {
           tensor<T> dx = self.input(0) ? tensor<T>(x.dims()) : tensor<T>(), dw, db;
-          T w_beta = 0, b_beta = 0;
+          T w_beta = 0;
           if (self.input(1)) std::tie(dw, w_beta) = self.input(1)->accumulator(w.dims());
-          if (self.input(2)) std::tie(db, b_beta) = self.input(2)->accumulator(w.dims());
+          if (self.input(2)) db = tensor<T>(w.dims());  // w and b may be one tensor
           kernels::layer_norm_backward(x.rows(), x.cols(), x.data(), w.data(), mean.data(),
                                        rstd.data(), g.data(), dx.data(), dw.data(), w_beta,
-                                       db.data(), b_beta);
+                                       db.data(), T(0));
+          if (self.input(2)) self.input(2)->accumulate(std::move(db));
           if (self.input(0)) self.input(0)->accumulate(std::move(dx));
         });
   return y;

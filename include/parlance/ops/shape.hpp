@@ -51,9 +51,9 @@ tensor<T> gather_rows(const tensor<T>& x, std::span<const std::int64_t> rows) {
 template <class T>
 tensor<T> columns(const tensor<T>& x, std::int64_t begin, std::int64_t count) {
   const std::int64_t rows = x.rows(), cols = x.cols();
-  if (begin < 0 || count < 0 || begin + count > cols)
-    throw shape_error("columns: [" + std::to_string(begin) + ", " + std::to_string(begin + count) +
-                      ") of " + x.dims().to_string());
+  if (x.dims().empty() || begin < 0 || count < 0 || begin > cols || count > cols - begin)
+    throw shape_error("columns: " + std::to_string(count) + " from " + std::to_string(begin) +
+                      " of " + x.dims().to_string());
   shape dims = x.dims();
   dims[-1] = count;
   tensor<T> out(dims);

@@ -29,6 +29,9 @@ struct language_model {
   std::shared_ptr<const tokenizers::tokenizer> tokenizer;
   std::optional<tokenizers::chat_template> chat;
   generation::generation_config defaults;  // generation_config.json, else config.json
+  // config.json's task_specific_params for the pipeline's task.
+  generation::generation_config task_defaults;
+  std::string task_prefix;
 
   const tokenizers::chat_template& require_chat() const {
     if (!chat)
@@ -37,102 +40,20 @@ struct language_model {
   }
 };
 
-namespace detail {
-
-inline tokenizers::gguf_vocab read_gguf_vocab(const io::gguf_file& f) {
-  const auto key = [](const char* k) { return std::string("tokenizer.ggml.") + k; };
-  tokenizers::gguf_vocab v;
-  v.model = f.require_string(key("model"));
-  v.pre = f.get_string(key("pre"), "default");
-  if (auto tokens = f.get_strings(key("tokens"))) v.tokens = std::move(*tokens);
-  if (auto scores = f.get_floats(key("scores"))) v.scores = std::move(*scores);
-  if (auto merges = f.get_strings(key("merges"))) v.merges = std::move(*merges);
-  if (const auto types = f.get_integers(key("token_type")))
-    v.token_type.assign(types->begin(), types->end());
-  const auto id = [&](const char* k) -> std::optional<int> {
-    const auto value = f.get_i64(key(k));
-    if (!value || *value < 0 || *value >= static_cast<std::int64_t>(v.tokens.size())) return {};
-    return static_cast<int>(*value);
-  };
-  v.bos_id = id("bos_token_id");
-  v.eos_id = id("eos_token_id");
-  v.unk_id = id("unknown_token_id");
-  v.pad_id = id("padding_token_id");
-  v.add_bos = f.get_bool(key("add_bos_token"));
-  v.add_eos = f.get_bool(key("add_eos_token"));
-  v.add_space_prefix = f.get_bool(key("add_space_prefix"));
-  v.chat_template = f.get_string("tokenizer.chat_template", "");
-  return v;
-}
-
-// Special ids as generation options: generation_config.json's own, else those of config.json.
-inline generation::generation_config read_defaults(const models::opened_checkpoint& from) {
-  if (from.generation_config.is_object())
-    return generation::config_from_file_json(from.generation_config, "generation_config.json");
-  json ids = json::object();
-  for (const char* name : {"bos_token_id", "eos_token_id", "pad_token_id"})
-    if (from.config.contains(name) && !from.config[name].is_null()) ids[name] = from.config[name];
-  if (from.gguf) {
-    const auto id = [&](const char* k) {
-      return from.gguf->get_i64(std::string("tokenizer.ggml.") + k);
-    };
-    if (const auto bos = id("bos_token_id")) ids["bos_token_id"] = *bos;
-    json ends = json::array();
-    for (const char* name : {"eos_token_id", "eot_token_id", "eom_token_id"})
-      if (const auto end = id(name); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
-        ends.push_back(*end);
-    if (!ends.empty()) ids["eos_token_id"] = ends;
-    if (const auto pad = id("padding_token_id")) ids["pad_token_id"] = *pad;
-  }
-  return generation::config_from_file_json(ids, "config.json");
-}
-
-inline json special_tokens(const tokenizers::tokenizer& t) {
-  json out = json::object();
-  for (const char* name :
-       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"})
-    if (const auto token = t.special_token(name)) out[name] = *token;
-  return out;
-}
-
-}  // namespace detail
-
 // The tokenizer of a folder, a tokenizer.json or a GGUF file.
-inline std::shared_ptr<const tokenizers::tokenizer> load_tokenizer(
-    const std::filesystem::path& path) {
-  using tokenizers::tokenizer;
-  if (path.extension() == ".gguf")
-    return std::make_shared<const tokenizer>(
-        tokenizer::from_gguf(detail::read_gguf_vocab(*io::open_gguf(path))));
-  if (path.extension() == ".json")
-    return std::make_shared<const tokenizer>(tokenizer::from_json(read_text(path), path.string()));
-  return std::make_shared<const tokenizer>(tokenizer::from_pretrained(path));
-}
+PARLANCE_SPLIT_INLINE std::shared_ptr<const tokenizers::tokenizer> load_tokenizer(
+    const std::filesystem::path& path);
 
-inline std::optional<tokenizers::chat_template> load_chat_template(
-    const tokenizers::tokenizer& t, const std::string& instead = {}) {
-  const std::string* own = instead.empty() ? t.chat_template() : &instead;
-  if (!own || own->empty()) return {};
-  return tokenizers::chat_template(*own, detail::special_tokens(t));
-}
+PARLANCE_SPLIT_INLINE std::optional<tokenizers::chat_template> load_chat_template(
+    const tokenizers::tokenizer& t, const std::string& instead = {});
 
-inline language_model load_language_model(const std::string& name,
-                                          const pipeline_options& options = {}) {
-  const auto path = io::resolve_model(name, options.cache);
-  const models::opened_checkpoint opened = models::open_checkpoint(path);
-  language_model out;
-  out.tokenizer = opened.gguf
-                      ? std::make_shared<const tokenizers::tokenizer>(
-                            tokenizers::tokenizer::from_gguf(detail::read_gguf_vocab(*opened.gguf)))
-                      : load_tokenizer(path);
-  out.chat = load_chat_template(*out.tokenizer, options.chat_template);
-  out.defaults = detail::read_defaults(opened);
-  io::load_options load;
-  load.weights = options.weights;
-  load.compute = options.compute;
-  load.on_progress = options.on_progress;
-  out.model = models::load_causal_lm(opened, load);
-  return out;
-}
+// `task` chooses among config.json's task_specific_params.
+PARLANCE_SPLIT_INLINE language_model
+load_language_model(const std::string& name, const pipeline_options& options = {},
+                    const std::string& task = "text-generation");
 
 }  // namespace parlance::inline PARLANCE_ABI::pipelines
+
+#if PARLANCE_BODIES
+#include "parlance/pipelines/impl/language_model.hpp"
+#endif

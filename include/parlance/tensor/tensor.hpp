@@ -29,9 +29,7 @@ class tensor {
   tensor() = default;
   // Uninitialised.
   explicit tensor(const shape& dims)
-      : storage_(static_cast<std::size_t>(dims.size()) * sizeof(T)),
-        data_(reinterpret_cast<T*>(storage_.data())),
-        dims_(dims) {}
+      : storage_(bytes(dims)), data_(reinterpret_cast<T*>(storage_.data())), dims_(dims) {}
   // A view of foreign memory, kept alive by `owner`. Must be aligned for T.
   tensor(const shape& dims, const T* data, std::shared_ptr<const void> owner)
       : storage_(data, std::move(owner)), data_(const_cast<T*>(data)), dims_(dims) {}
@@ -108,6 +106,13 @@ class tensor {
   void set_node(std::shared_ptr<autograd::node<T>> n) { node_ = std::move(n); }
 
  private:
+  static std::size_t bytes(const shape& dims) {
+    std::int64_t n = 0;
+    if (__builtin_mul_overflow(dims.size(), static_cast<std::int64_t>(sizeof(T)), &n))
+      throw shape_error("tensor: " + dims.to_string() + " does not fit memory");
+    return static_cast<std::size_t>(n);
+  }
+
   storage storage_;
   T* data_ = nullptr;
   shape dims_;

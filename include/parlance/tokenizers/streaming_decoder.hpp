@@ -4,6 +4,7 @@
 // DecodeStream of huggingface/tokenizers 0.22.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -23,6 +24,14 @@ class basic_streaming_decoder {
     options_.clean_up_tokenization_spaces = false;  // would need text that has not come yet
   }
 
+  // Ids that stand before the first one to come, whose text is not given out: how a token reads can
+  // depend on them (a space at the very beginning is dropped by some tokenizers).
+  void prime(std::span<const std::int32_t> ids) {
+    const auto last = ids.last(std::min(ids.size(), patience));
+    window_.assign(last.begin(), last.end());
+    read_ = window_.size();
+    prefix_ = decode(window_);
+  }
   // The text that this id completes; empty while a character is incomplete.
   std::string push(std::int32_t id) {
     window_.push_back(id);

@@ -69,4 +69,15 @@ class tokenizer
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers
 
+#if PARLANCE_BODIES
 #include "parlance/tokenizers/impl/tokenizer.hpp"
+#endif
+#if defined(PARLANCE_SPLIT)
+namespace parlance::inline PARLANCE_ABI::tokenizers {
+#if PARLANCE_BODIES
+template class basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder>;
+#else
+extern template class basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder>;
+#endif
+}  // namespace parlance::inline PARLANCE_ABI::tokenizers
+#endif

@@ -41,7 +41,7 @@ inline bpe bpe_from_spec(const tokenizer_spec& spec, bool byte_level) {
 
 }  // namespace impl
 
-inline tokenizer::base tokenizer::build(tokenizer_spec& spec) {
+PARLANCE_SPLIT_INLINE tokenizer::base tokenizer::build(tokenizer_spec& spec) {
   const json_fields fields(spec.head, spec.where);
   if (fields.text("version", "1.0") != "1.0")
     throw unsupported_error(
@@ -57,7 +57,7 @@ inline tokenizer::base tokenizer::build(tokenizer_spec& spec) {
           decoder::from_json(component(spec.head, "decoder"))};
 }
 
-inline tokenizer::tokenizer(tokenizer_spec spec) : base(build(spec)) {
+PARLANCE_SPLIT_INLINE tokenizer::tokenizer(tokenizer_spec spec) : base(build(spec)) {
   head_ = std::move(spec.head);
   read_added_tokens(impl::component(head_, "added_tokens"), spec.where);
   head_["added_tokens"] = nullptr;  // kept in added_, written from there
@@ -65,7 +65,8 @@ inline tokenizer::tokenizer(tokenizer_spec spec) : base(build(spec)) {
   read_padding(impl::component(head_, "padding"));
 }
 
-inline void tokenizer::read_added_tokens(const json& list, const std::string& where) {
+PARLANCE_SPLIT_INLINE void tokenizer::read_added_tokens(const json& list,
+                                                        const std::string& where) {
   if (list.is_null()) return;
   if (!list.is_array()) throw format_error(where, -1, "added_tokens: expected an array");
   for (const json& item : list) {
@@ -81,7 +82,7 @@ inline void tokenizer::read_added_tokens(const json& list, const std::string& wh
   }
 }
 
-inline void tokenizer::read_truncation(const json& node) {
+PARLANCE_SPLIT_INLINE void tokenizer::read_truncation(const json& node) {
   if (node.is_null()) return;
   const json_fields fields(node, "truncation");
   truncation_options o;
@@ -93,7 +94,7 @@ inline void tokenizer::read_truncation(const json& node) {
   truncation_ = o;
 }
 
-inline void tokenizer::read_padding(const json& node) {
+PARLANCE_SPLIT_INLINE void tokenizer::read_padding(const json& node) {
   if (node.is_null()) return;
   const json_fields fields(node, "padding");
   padding_options o;
@@ -109,7 +110,7 @@ inline void tokenizer::read_padding(const json& node) {
 
 // What transformers does on top of tokenizer.json: tokens that only the configuration names, and
 // for some classes a post-processor made from add_bos_token and add_eos_token.
-inline void tokenizer::apply_config() {
+PARLANCE_SPLIT_INLINE void tokenizer::apply_config() {
   for (const added_token& token : config_.added_tokens)
     if (!added_.find(token.content)) add_token(token);
   for (const auto& named : config_.special_tokens)
@@ -133,11 +134,12 @@ inline void tokenizer::apply_config() {
   post_processor_ = post_processor::from_json(head_["post_processor"]);
 }
 
-inline tokenizer tokenizer::from_json(std::string_view text, const std::string& where) {
+PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_json(std::string_view text,
+                                                     const std::string& where) {
   return tokenizer(read_tokenizer_json(text, where));
 }
 
-inline tokenizer tokenizer::from_pretrained(const std::filesystem::path& folder) {
+PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_pretrained(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "tokenizer.json";
   if (!std::filesystem::exists(file))
     throw io_error(file.string() + ": not found",
@@ -151,7 +153,7 @@ inline tokenizer tokenizer::from_pretrained(const std::filesystem::path& folder)
   return out;
 }
 
-inline tokenizer tokenizer::from_gguf(const gguf_vocab& vocab) {
+PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_gguf(const gguf_vocab& vocab) {
   tokenizer out(read_gguf_vocab(vocab));
   tokenizer_config& config = out.config_;
   json document = {{"tokenizer_class", "PreTrainedTokenizerFast"},
@@ -174,22 +176,24 @@ inline tokenizer tokenizer::from_gguf(const gguf_vocab& vocab) {
   return out;
 }
 
-inline std::optional<std::string> tokenizer::special_token(std::string_view name) const {
+PARLANCE_SPLIT_INLINE std::optional<std::string> tokenizer::special_token(
+    std::string_view name) const {
   const auto* named = config_.find(name);
   return named ? std::optional(named->token.content) : std::nullopt;
 }
-inline std::optional<std::int32_t> tokenizer::special_id(std::string_view name) const {
+PARLANCE_SPLIT_INLINE std::optional<std::int32_t> tokenizer::special_id(
+    std::string_view name) const {
   const auto* named = config_.find(name);
   return named ? token_to_id(named->token.content) : std::nullopt;
 }
 
-inline const std::string* tokenizer::chat_template(std::string_view name) const {
+PARLANCE_SPLIT_INLINE const std::string* tokenizer::chat_template(std::string_view name) const {
   for (const auto& t : config_.chat_templates)
     if (t.name == name) return &t.text;
   return nullptr;
 }
 
-inline std::string tokenizer::to_json() const {
+PARLANCE_SPLIT_INLINE std::string tokenizer::to_json() const {
   json head = head_;
   json list = json::array();
   for (const added_token& t : added_.tokens())
@@ -204,7 +208,7 @@ inline std::string tokenizer::to_json() const {
   return write_tokenizer_json(head, std::get<bpe>(model_.value));
 }
 
-inline void tokenizer::save_pretrained(const std::filesystem::path& folder) const {
+PARLANCE_SPLIT_INLINE void tokenizer::save_pretrained(const std::filesystem::path& folder) const {
   std::filesystem::create_directories(folder);
   write_atomic(folder / "tokenizer.json", to_json());
   const auto write = [&](const char* name, const std::string& text) {
