@@ -44,12 +44,7 @@ int main(int argc, char** argv) {
     io::save_parameters<float>(net, folder);
     parity_net again;
     const auto file = io::open_safetensors(std::filesystem::path(folder) / "model.safetensors");
-    const auto same_name = [](const std::string& name) {
-      io::tensor_rule rule;
-      rule.name = name;
-      return rule;
-    };
-    io::load_parameters<float>(again, *file, same_name, {},
+    io::load_parameters<float>(again, *file, io::folder_rules(), {},
                                [](const std::string&) { return false; });
     const tensor<float> scores = again.forward(x);
     int right = 0;

@@ -14,20 +14,30 @@ namespace {
 void* counted(std::size_t bytes, std::size_t alignment) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   bytes = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, bytes);
+  return std::aligned_alloc(alignment, bytes);
+}
+void* counted_or_throw(std::size_t bytes, std::size_t alignment) {
+  void* memory = counted(bytes, alignment);
   if (!memory) throw std::bad_alloc();
   return memory;
 }
+constexpr std::size_t usual = alignof(std::max_align_t);
 
 }  // namespace
 
-void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-void* operator new[](std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes) { return counted_or_throw(bytes, usual); }
+void* operator new[](std::size_t bytes) { return counted_or_throw(bytes, usual); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return counted(bytes, usual);
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
+  return counted(bytes, usual);
+}
 void* operator new(std::size_t bytes, std::align_val_t a) {
-  return counted(bytes, static_cast<std::size_t>(a));
+  return counted_or_throw(bytes, static_cast<std::size_t>(a));
 }
 void* operator new[](std::size_t bytes, std::align_val_t a) {
-  return counted(bytes, static_cast<std::size_t>(a));
+  return counted_or_throw(bytes, static_cast<std::size_t>(a));
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }

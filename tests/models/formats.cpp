@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "golden.hpp"
+#include "parlance/ops/loss.hpp"
 #include "parlance/training/adamw.hpp"
 
 using namespace parlance;

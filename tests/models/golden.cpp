@@ -5,6 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include "parlance/models/gpt2.hpp"
+#include "parlance/models/llama.hpp"
+
 using namespace parlance;
 using namespace model_test;
 
@@ -61,7 +64,12 @@ template <class Model, class Config>
 void check_double(const std::filesystem::path& folder, const Config& config, const json& g) {
   Model m(config);
   const auto opened = models::open_checkpoint(folder);
-  io::load_parameters<double>(m, *opened.tensors, models::detail::folder_rules(), {},
+  const auto same_name = [](const std::string& name) {
+    io::tensor_rule rule;
+    rule.name = name;
+    return rule;
+  };
+  io::load_parameters<double>(m, *opened.tensors, same_name, {},
                               [](const std::string&) { return true; });
   for (const json& prompt : g["prompts"]) {
     const ids sequence = to_ids(prompt["ids"]);

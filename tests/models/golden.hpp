@@ -12,7 +12,10 @@
 
 #include "../io/support.hpp"
 #include "parlance/generation/generate.hpp"
+#include "parlance/io/checkpoint_folder.hpp"
 #include "parlance/models/auto.hpp"
+#include "parlance/models/gpt2.hpp"
+#include "parlance/models/llama.hpp"
 
 namespace model_test {
 

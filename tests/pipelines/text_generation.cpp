@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text-generation pipeline, field for field against the original's outputs
 // (text_generation_pipeline.py), by name at run time and as a class.
+#include "parlance/pipelines/text_generation.hpp"
+
 #include <doctest/doctest.h>
 
 #include <map>

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 
 #include "../models/golden.hpp"
+#include "parlance/io/safetensors.hpp"
+#include "parlance/ops/loss.hpp"
 
 using namespace parlance;
 using namespace model_test;

@@ -40,6 +40,17 @@ struct tensor_rule {
 };
 using tensor_rules = std::function<tensor_rule(const std::string& parameter)>;
 
+// For a Hugging Face checkpoint: the parameter's own name, or that without the first segment, which
+// checkpoints of a bare model lack.
+inline tensor_rules folder_rules() {
+  return [](const std::string& name) {
+    tensor_rule rule;
+    rule.name = name;
+    rule.fallback = name.substr(name.find('.') + 1);
+    return rule;
+  };
+}
+
 namespace detail {
 
 inline bool kernel_format(format f) {

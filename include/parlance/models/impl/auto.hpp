@@ -59,16 +59,6 @@ inline bool ignorable_tensor(const std::string& name, bool tied) {
          name.starts_with("rope_factors_") || (tied && name == "lm_head.weight");
 }
 
-inline io::tensor_rules folder_rules() {
-  return [](const std::string& name) {
-    io::tensor_rule rule;
-    rule.name = name;
-    const std::size_t dot = name.find('.');  // checkpoints of the bare model lack its prefix
-    rule.fallback = name.substr(dot + 1);
-    return rule;
-  };
-}
-
 }  // namespace detail
 
 PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> load_causal_lm(
@@ -81,7 +71,7 @@ PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> load_causal_lm(
       *model, [&](const std::string& name, nn::parameter<float>&) { names.insert(name); });
   const bool tied = !names.contains("lm_head.weight");
   io::load_parameters<float>(
-      *model, *from.tensors, from.gguf ? gguf_rules(from.config) : detail::folder_rules(), options,
+      *model, *from.tensors, from.gguf ? gguf_rules(from.config) : io::folder_rules(), options,
       [&](const std::string& n) { return detail::ignorable_tensor(n, tied); });
   bool narrow = from.gguf != nullptr;  // as llama.cpp: f16 keys and values
   nn::for_each_parameter<float>(*model, [&](const std::string&, nn::parameter<float>& p) {
