@@ -5,7 +5,7 @@
 Usage: compare.py BUILD_DIR MODELS_DIR PYTHON [llama|context|batch|pytorch ...] [--rounds 5] [--threads 1,2]
 PYTHON is an interpreter with llama-cpp-python, torch and transformers. Each measurement is a process of its
 own; engines alternate, so drift of a shared host meets both. Medians and spread over the rounds; the share of
-the machine's limit comes from `limits`, run in the same round. Prints Markdown rows.
+the machine's limit comes from `limits`, run right after. Prints Markdown rows.
 """
 import argparse
 import json
@@ -40,61 +40,51 @@ def llama(file, threads, **options):
                *(x for k, v in flags.items() for x in (f"--{k}", v)))
 
 
-def limits(threads):
-    return run(f"{args.build}/limits", threads)
-
-
 def spread(values):
-    return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+    digits = 1 if statistics.median(values) >= 10 else 2
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
-def rows(title, first, second, key1, key2, file, threads):
-    a, b, roof = [], [], []
-    same = None
-    for _ in range(args.rounds):
-        one, two = first(), second()
-        a.append(one[key1]), b.append(two[key2])
-        if "ids" in one and "ids" in two:
-            same = next((i for i, (x, y) in enumerate(zip(one["ids"], two["ids"])) if x != y), len(two["ids"]))
-    ratio = statistics.median(a) / statistics.median(b)
-    agree = "" if same is None else f", first {same} of 16 ids agree"
-    print(f"| {file} | {threads} | {title} | {spread(a)} | {spread(b)} | {ratio:.2f} |{agree}", flush=True)
+def contest(file, threads, first, second, titles):
+    """Both engines in turns; a row for each (title, our key or function, the peer's)."""
+    value = lambda run, key: key(run) if callable(key) else run[key]
+    pairs = [(first(), second()) for _ in range(args.rounds)]
+    for title, key1, key2 in titles:
+        a, b = [value(p[0], key1) for p in pairs], [value(p[1], key2) for p in pairs]
+        print(f"| {file} | {threads} | {title} | {spread(a)} | {spread(b)} | {statistics.median(a) / statistics.median(b):.2f} |", flush=True)
+    x, y = pairs[0][0].get("ids"), pairs[0][1].get("ids")
+    if x and y:
+        agree = next((i for i, (p, q) in enumerate(zip(x, y)) if p != q), min(len(x), len(y)))
+        size = (models / file).stat().st_size
+        rate = statistics.median(p[0]["decode_tokens_per_s"] for p in pairs) * size / 1e9
+        roof = run(f"{args.build}/limits", threads)["read_gb_s"]
+        print(f"| {file} | {threads} | file read at {rate:.1f} GB/s of {roof:.1f} measured; first {agree} of 16 ids agree | | | |", flush=True)
 
 
 print("| file | threads | what | parlance, median (range) | peer | ratio |")
 print("|---|---|---|---|---|---|")
+decode, prompt = "decode_tokens_per_s", "prompt_tokens_per_s"
 for threads in args.threads.split(","):
     if "llama" in args.parts:
         for file in GGUFS:
-            got = {"a": [], "b": []}
-            for _ in range(args.rounds):
-                got["a"].append(ours(file, threads)), got["b"].append(llama(file, threads))
-            roof = limits(threads)
-            for title, key in (("decode, tokens/s", "decode_tokens_per_s"), ("prompt, tokens/s", "prompt_tokens_per_s"),
-                               ("peak, MB", "peak_mb")):
-                a, b = [r[key] for r in got["a"]], [r[key] for r in got["b"]]
-                print(f"| {file} | {threads} | {title} | {spread(a)} | {spread(b)} | {statistics.median(a) / statistics.median(b):.2f} |", flush=True)
-            a = [r["first_token_s"] for r in got["a"]]
-            b = [r["load_s"] + r["first_token_s"] for r in got["b"]]
-            print(f"| {file} | {threads} | start to first token, s | {statistics.median(a):.2f} | {statistics.median(b):.2f} | {statistics.median(a) / statistics.median(b):.2f} |", flush=True)
-            x, y = got["a"][0]["ids"], got["b"][0]["ids"]
-            agree = next((i for i, (p, q) in enumerate(zip(x, y)) if p != q), min(len(x), len(y)))
-            size = (models / file).stat().st_size
-            rate = statistics.median(r["decode_tokens_per_s"] for r in got["a"]) * size / 1e9
-            print(f"| {file} | {threads} | | file read at {rate:.1f} GB/s of {roof['read_gb_s']:.1f}; {agree} of 16 ids equal | | |", flush=True)
+            contest(file, threads, lambda: ours(file, threads), lambda: llama(file, threads),
+                    [("decode, tokens/s", decode, decode), ("prompt, tokens/s", prompt, prompt),
+                     ("start to first token, s", "first_token_s", lambda r: r["load_s"] + r["first_token_s"]),
+                     ("peak, MB", "peak_mb", "peak_mb")])
     if "context" in args.parts:
-        for file in ("smollm2-135m-instruct.Q8_0.gguf",):
-            rows("decode at context 4096, tokens/s", lambda: ours(file, threads, 4096, 128),
-                 lambda: llama(file, threads, prompt=4096), "decode_tokens_per_s", "decode_tokens_per_s", file, threads)
+        file = "smollm2-135m-instruct.Q8_0.gguf"
+        contest(file, threads, lambda: ours(file, threads, 4096), lambda: llama(file, threads, prompt=4096),
+                [("decode at context 4096, tokens/s", decode, decode), ("prompt of 4096, tokens/s", prompt, prompt)])
     if "batch" in args.parts:
         for file in ("smollm2-135m-instruct.Q8_0.gguf", "smollm2-135m-instruct.BF16.gguf"):
-            rows("8 sequences at once, tokens/s", lambda: ours(file, threads, 128, 128, 8),
-                 lambda: llama(file, threads, prompt=128, sequences=8), "decode_tokens_per_s", "batch_decode_tokens_per_s", file, threads)
+            contest(file, threads, lambda: ours(file, threads, 128, 128, 8),
+                    lambda: llama(file, threads, prompt=128, sequences=8),
+                    [("8 sequences at once, tokens/s", decode, "batch_decode_tokens_per_s")])
     if "pytorch" in args.parts:
-        folder = "SmolLM2-135M-Instruct"
+        file = "SmolLM2-135M-Instruct"
         for dtype, more in (("float32", ("f32",)), ("bfloat16", ("bf16", "native"))):
-            def torch():
-                return run(args.python, here / "reference/pytorch.py", models / folder, "--mode", "decode", "--dtypes", dtype,
-                           "--threads", threads, "--repeat", 1)
-            for title, key in (("decode", "decode_tokens_per_s"), ("prompt", "prompt_tokens_per_s")):
-                rows(f"{title} against PyTorch {dtype}, tokens/s", lambda: ours(folder, threads, 512, 128, 1, *more), torch, key, key, folder, threads)
+            contest(file, threads, lambda: ours(file, threads, 512, 128, 1, *more),
+                    lambda: run(args.python, here / "reference/pytorch.py", models / file, "--mode", "decode",
+                                "--dtypes", dtype, "--threads", threads, "--repeat", 1),
+                    [(f"PyTorch {dtype}: decode, tokens/s", decode, decode),
+                     (f"PyTorch {dtype}: prompt, tokens/s", prompt, prompt)])

@@ -13,7 +13,9 @@ const char* usage =
     "score MODEL < lines\n"
     "  a line: {\"text\": ...} or {\"ids\": [...]}, optional \"top\": K, \"logits\": true\n"
     "  prints {\"ids\", \"logprobs\": [null, ...], \"top\", \"perplexity\"}\n"
-    "  --threads N  --weights FORMAT  --precision auto|exact|native  --cache DIR\n";
+    "  --threads N  --weights FORMAT  --cache DIR\n"
+    "  --precision exact|auto|native  exact (default): float arithmetic on the stored weights;\n"
+    "                                 native: as generate does with quantised weights, faster\n";
 
 json score(const pipelines::language_model& lm, const json& line) {
   std::vector<std::int32_t> ids;
@@ -69,8 +71,9 @@ json score(const pipelines::language_model& lm, const json& line) {
 int main(int argc, char** argv) {
   return run(argc, argv, usage, {with_model({}), {"progress", "verbose"}, false},
              [](const arguments& args) {
-               const auto lm =
-                   pipelines::load_language_model(args.required(0, "MODEL"), args.model_options());
+               pipelines::pipeline_options options = args.model_options();
+               if (!args.has("precision")) options.compute = io::precision::exact;
+               const auto lm = pipelines::load_language_model(args.required(0, "MODEL"), options);
                for_each_json_line([&](const json& line) { return score(lm, line); });
              });
 }

@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
 # Writes the training text of the default model: questions and answers in ChatML, made from the
-# definitions in WordNet 3.0 (Debian's wordnet-base) of the words that its tagged texts use.
+# definitions in WordNet 3.0 (Debian's wordnet-base) of the words whose first sense occurs at least ten times in
+# the texts that its authors tagged.
 #   text.sh [WORDNET_FOLDER] > text.txt
 set -euo pipefail
 dictionary=${1:-/usr/share/wordnet}
 [ -f "$dictionary/data.noun" ] || { echo "no WordNet in $dictionary: apt-get install wordnet-base" >&2; exit 1; }
 
-# index line: lemma pos synsets pointers [symbols] senses tagged_senses offset...; data line: offset ... | gloss
+# count line: lemma%type:... sense count; index line: lemma pos synsets pointers [symbols] senses tagged_senses
+# offset...; data line: offset ... | gloss
 for part in noun verb adj adv; do
   awk -v part=$part '
     function ask(question, answer) {
       printf "<|im_start|>user\n%s<|im_end|>\n<|im_start|>assistant\n%s.<|im_end|>\n", question, answer
     }
+    FNR == 1 { ++file }
     /^ / { next }
-    FNR == NR {
+    file == 1 {
+      split($1, key, /[%:]/)
+      kind = key[2] == 1 ? "noun" : key[2] == 2 ? "verb" : key[2] == 4 ? "adv" : "adj"
+      if ($2 == 1 && $3 >= 10 && kind == part) common[key[1]] = 1
+      next
+    }
+    file == 2 {
       at = index($0, "| ")
       gloss = substr($0, at + 2)
       if ((cut = index(gloss, "; \"")) > 0) gloss = substr(gloss, 1, cut - 1)
@@ -22,8 +31,8 @@ for part in noun verb adj adv; do
       next
     }
     {
-      offset = $(NF - $3 + 1); tagged = $(NF - $3)
-      if (tagged == 0 || !(offset in meaning) || meaning[offset] == "") next
+      offset = $(NF - $3 + 1)
+      if (!($1 in common) || !(offset in meaning) || meaning[offset] == "") next
       word = $1; gsub(/_/, " ", word)
       if (word ~ /[0-9]/) next
       article = word ~ /^[aeiou]/ ? "an" : "a"
@@ -34,7 +43,7 @@ for part in noun verb adj adv; do
       } else {
         ask("What does " word " mean?", toupper(substr(word, 1, 1)) substr(word, 2) " means " meaning[offset])
       }
-    }' "$dictionary/data.$part" "$dictionary/index.$part"
+    }' "$dictionary/cntlist.rev" "$dictionary/data.$part" "$dictionary/index.$part"
 done | awk '  # the records in an order that mixes letters and kinds, the same everywhere
   /^<\|im_start\|>user/ { if (record != "") print record; record = $0; next }
   { record = record "\t" $0 }

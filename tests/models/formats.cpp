@@ -82,7 +82,8 @@ TEST_CASE("bf16 holds the bf16 values of the tiny models: same logits, same ids"
   for (const char* family : {"llama_gqa", "gpt2", "gemma2"}) {
     CAPTURE(family);
     const auto m = load(data / family, stored_as(format::bf16));
-    for (const json& prompt : golden(family)["prompts"]) {
+    const json g = golden(family);
+    for (const json& prompt : g["prompts"]) {
       const ids sequence = to_ids(prompt["ids"]);
       const auto logits = dense_logits(*m, sequence);
       const auto expected = floats(prompt["last_logits"]);

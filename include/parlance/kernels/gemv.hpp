@@ -42,7 +42,7 @@ template <class Weight>
 gemv_kernels choose_gemv(bool exact) {
 #if defined(PARLANCE_X86)
   if constexpr (std::is_same_v<Weight, bf16>)
-    if (!exact && cpu().fast_bf16) return k_avx512bf16::gemv_table<bf16>();
+    if (!exact && cpu().has_bf16) return k_avx512bf16::gemv_table<bf16>();
   if (cpu().level == isa::avx512) return k_avx512::gemv_table<Weight>();
   if (cpu().level == isa::avx2) return k_avx2::gemv_table<Weight>();
 #endif

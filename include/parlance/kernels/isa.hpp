@@ -3,7 +3,7 @@
 // compiled once per level, whatever -march says. Levels:
 //   base    what the compiler was asked for (SSE2 on x86-64, NEON on AArch64)
 //   avx2    AVX2, FMA, F16C
-//   avx512  AVX-512 F/BW/DQ/VL and VNNI; `fast_bf16` says whether a bf16 dot product is worth using
+//   avx512  AVX-512 F/BW/DQ/VL and VNNI; `has_bf16` and `fast_bf16` tell of the bf16 dot product
 // Own detection, since xsimd 8.1's neither checks XCR0 nor knows VNNI and BF16.
 #pragma once
 
@@ -45,8 +45,8 @@ enum class isa : std::uint8_t { base, avx2, avx512 };
 struct cpu_features {
   isa level = isa::base;
   bool has_bf16 = false;   // vdpbf16ps; only together with isa::avx512
-  bool fast_bf16 = false;  // and it outdoes f32: not on Intel's cores, which issue one in two
-                           // cycles (measured on Sapphire Rapids: 107 GFLOP/s against 215 in f32)
+  bool fast_bf16 = false;  // and it outdoes f32 where arithmetic counts: not on Intel's cores, which
+                           // issue one in two cycles (Sapphire Rapids: 107 GFLOP/s, f32 215)
 };
 
 namespace detail {
