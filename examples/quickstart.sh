@@ -19,7 +19,7 @@ if [ -z "$model" ]; then
   echo "SmolLM2-135M-Instruct could not be fetched within a minute."
   echo "Using examples/default_model: 2.8 million parameters, a pocket dictionary (see its README)."
   model=examples/default_model
-  prompt=${prompt:-What is a lantern?}
+  prompt=${prompt:-What is a river?}
 else
   echo "Using $model"
 fi
