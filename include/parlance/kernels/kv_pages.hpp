@@ -68,21 +68,8 @@ struct kv_rows {  // one kv head of n rows to append at pos
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels
 
-#define PARLANCE_ISA k_base
-#include "parlance/kernels/impl/kv_pages.inl"
-#undef PARLANCE_ISA
-#if defined(PARLANCE_X86)
-#define PARLANCE_ISA k_avx2
-PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX2)
-#include "parlance/kernels/impl/kv_pages.inl"
-PARLANCE_TARGET_END
-#undef PARLANCE_ISA
-#define PARLANCE_ISA k_avx512
-PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX512)
-#include "parlance/kernels/impl/kv_pages.inl"
-PARLANCE_TARGET_END
-#undef PARLANCE_ISA
-#endif
+#define PARLANCE_ISA_FILE "parlance/kernels/impl/kv_pages.inl"
+#include "parlance/kernels/impl/for_each_isa.inl"
 
 namespace parlance::inline PARLANCE_ABI::kernels {
 

@@ -14,23 +14,8 @@
 #define PARLANCE_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-#define PARLANCE_ISA k_base
-#include "parlance/kernels/impl/quant_kernels.inl"
-#undef PARLANCE_ISA
-
-#if defined(PARLANCE_X86)
-#define PARLANCE_ISA k_avx2
-PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX2)
-#include "parlance/kernels/impl/quant_kernels.inl"
-PARLANCE_TARGET_END
-#undef PARLANCE_ISA
-
-#define PARLANCE_ISA k_avx512
-PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX512)
-#include "parlance/kernels/impl/quant_kernels.inl"
-PARLANCE_TARGET_END
-#undef PARLANCE_ISA
-#endif
+#define PARLANCE_ISA_FILE "parlance/kernels/impl/quant_kernels.inl"
+#include "parlance/kernels/impl/for_each_isa.inl"
 
 namespace parlance::inline PARLANCE_ABI::kernels::detail {
 

@@ -5,20 +5,5 @@
 
 #include "parlance/kernels/impl/vec.hpp"
 
-#define PARLANCE_ISA k_base
-#include "parlance/kernels/impl/vec_math.inl"
-#undef PARLANCE_ISA
-
-#if defined(PARLANCE_X86)
-#define PARLANCE_ISA k_avx2
-PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX2)
-#include "parlance/kernels/impl/vec_math.inl"
-PARLANCE_TARGET_END
-#undef PARLANCE_ISA
-
-#define PARLANCE_ISA k_avx512
-PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX512)
-#include "parlance/kernels/impl/vec_math.inl"
-PARLANCE_TARGET_END
-#undef PARLANCE_ISA
-#endif
+#define PARLANCE_ISA_FILE "parlance/kernels/impl/vec_math.inl"
+#include "parlance/kernels/impl/for_each_isa.inl"
