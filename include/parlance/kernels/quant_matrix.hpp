@@ -100,7 +100,8 @@ class quant_matrix {
     if (n < 0 || k < 0 || k % info(f).block)
       throw shape_error(what + ": columns must be a multiple of " + std::to_string(info(f).block));
     std::int64_t elements = 0;
-    if (k > INT32_MAX || __builtin_mul_overflow(panels() + 1, k * 64, &elements))
+    if (k > INT32_MAX || n > INT64_MAX - detail::panel_rows ||
+        __builtin_mul_overflow(panels() + 1, k * 64, &elements))
       throw shape_error(what + ": too large");
     memory_ = detail::allocate_panels(bytes());
   }
