@@ -17,10 +17,10 @@ namespace {
 
 struct level {
   isa value;
-  bool bf16;
+  bool bf16 = false, amx = false;
 };
 constexpr level levels[] = {
-    {isa::base, false}, {isa::avx2, false}, {isa::avx512, false}, {isa::avx512, true}};
+    {isa::base}, {isa::avx2}, {isa::avx512}, {isa::avx512, true}, {isa::avx512, true, true}};
 
 template <class T>
 std::vector<T> numbers(std::size_t count, unsigned seed) {
@@ -120,7 +120,7 @@ void for_shapes(F&& f) {
 
 TEST_CASE("gemm agrees with plain loops at every level, transposition and border") {
   for (const level l : levels) {
-    const kernels::limit_isa limit(l.value, l.bf16);
+    const kernels::limit_isa limit(l.value, l.bf16, l.amx);
     CAPTURE(static_cast<int>(l.value));
     int turn = 0;
     for_shapes([&](std::int64_t m, std::int64_t n, std::int64_t k) {
@@ -137,7 +137,7 @@ TEST_CASE("gemm agrees with plain loops at every level, transposition and border
 
 TEST_CASE("gemm crosses the blocks of rows and of k") {
   for (const level l : levels) {
-    const kernels::limit_isa limit(l.value, l.bf16);
+    const kernels::limit_isa limit(l.value, l.bf16, l.amx);
     for (int trans = 0; trans < 4; ++trans) {
       problem p{(trans & 1) != 0, (trans & 2) != 0, 37, 45, 2500};
       p.accumulate = p.with_bias = true;
@@ -161,7 +161,7 @@ TEST_CASE("gemm in double") {
 
 TEST_CASE("linear reads float, bf16 and f16 weights") {
   for (const level l : levels) {
-    const kernels::limit_isa limit(l.value, l.bf16);
+    const kernels::limit_isa limit(l.value, l.bf16, l.amx);
     for_shapes([&](std::int64_t m, std::int64_t n, std::int64_t k) {
       const problem p{false, true, m, n, k, false, (m + n) % 2 == 0, k % 4};
       check_linear<float>(p, true, 0);
@@ -178,7 +178,7 @@ TEST_CASE("the number of threads does not change a bit") {
   const auto a = numbers<float>(300 * 1200, 1), b = numbers<float>(1200 * 300, 2);
   const auto w = numbers<bf16>(300 * 1200, 3);
   for (const level l : levels) {
-    const kernels::limit_isa limit(l.value, l.bf16);
+    const kernels::limit_isa limit(l.value, l.bf16, l.amx);
     for (const std::int64_t m : {1, 8, 40, 300})
       for (int trans = 0; trans < 4; ++trans) {
         std::vector<std::vector<float>> results;

@@ -207,7 +207,30 @@ TEST_CASE("quant_matrix: exact product and its gradient") {
     }
 }
 
+TEST_CASE("quant_matrix: many tokens on the tile unit") {
+  if (!parlance::kernels::cpu().amx) {
+    MESSAGE("skipped: this processor has no bf16 tiles");
+    return;
+  }
+  for (const format f : all_formats)
+    for (const std::int64_t n : {1, 16, 17, 50})
+      for (const std::int64_t m : {33, 64, 70}) {
+        CAPTURE(name(f));
+        CAPTURE(n);
+        CAPTURE(m);
+        const problem p(f, n, info(f).block == 256 ? 768 : 96, m);
+        const auto y = p.run();
+        REQUIRE(p.error(y, p.x) < 0x1p-9);  // two roundings to bf16, which add like noise
+        std::vector<float> exact(static_cast<std::size_t>(m * n), std::nanf(""));
+        linear_exact(p.x.data(), p.k, p.w, p.bias.data(), exact.data(), n, m);
+        REQUIRE(p.error(exact, p.x) < 2e-6);
+        const parlance::use_pool pool(std::make_shared<parlance::thread_pool>(3));
+        REQUIRE(p.run() == y);
+      }
+}
+
 TEST_CASE("quant_matrix: more tokens than are quantised at a time") {
+  const limit_isa limit(isa::avx512);
   const problem p(format::q4_0, 17, 32, 2100);
   CHECK(p.error(p.run(), rounded(p.x)) < 2e-6);
 }

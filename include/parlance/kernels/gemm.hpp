@@ -3,7 +3,7 @@
 // `gemm_serial` for small products inside a parallel region, `linear` for y = x W^T with W stored
 // as f32, bf16 or f16 and left as it is (it may be a mapped file; panels of it are packed on the
 // fly). Results do not depend on the number of threads. f32 runs own kernels per instruction set,
-// chosen at run time; double goes to Eigen. Quantised weights are in quant.hpp.
+// chosen at run time; double goes to Eigen. Quantised weights are in quant_matrix.hpp.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "parlance/kernels/gemv.hpp"
+#include "parlance/kernels/impl/gemm_amx.hpp"
 #include "parlance/kernels/impl/gemm_eigen.hpp"
 
 namespace parlance::inline PARLANCE_ABI::kernels {
@@ -20,6 +21,7 @@ namespace detail {
 template <class Weight>
 gemm_kernels choose_gemm(bool exact) {
 #if defined(PARLANCE_X86)
+  if (cpu().amx) return k_amx::dense_table<Weight>(exact);
   if constexpr (std::is_same_v<Weight, bf16>)
     if (!exact && cpu().fast_bf16) return k_avx512bf16::gemm_table<bf16>();
   if (cpu().level == isa::avx512) return k_avx512::gemm_table<Weight>();
@@ -36,13 +38,15 @@ inline std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t st
   return ceil_div(ceil_div(n, ceil_div(n, most)), step) * step;
 }
 
-// At most this much of A is packed at once; k_block numbers are summed before C is touched.
-inline constexpr std::int64_t most_rows = 1024, most_k = 2048, most_k_block = 512;
-
 template <class F>
 void split(bool threaded, std::int64_t n, F&& f) {
   if (threaded) return parallel_for(n, 1, f);
   for (std::int64_t i = 0; i < n; ++i) f(i, i + 1);
+}
+
+// Room for a packed operand of `width` rows or columns.
+inline std::int64_t words_of(std::int64_t width, std::int64_t k, int parts, int numbers_per_word) {
+  return width * ceil_div(k, 32) * 32 * parts / numbers_per_word;
 }
 
 // Packs the chunk of A once, then hands out groups of column blocks, or parts of the rows of single
@@ -62,26 +66,25 @@ inline void gemm_chunk(const gemm_kernels& kernels, const gemm_args& g, bool thr
   const std::int64_t part = ceil_div(panels, parts), row_parts = ceil_div(panels, part);
   split(threaded, ceil_div(g.n, group) * row_parts, [&](std::int64_t task, std::int64_t) {
     const std::int64_t j = task / row_parts * group, first = task % row_parts * part;
-    float* const packed = right_scratch().get(kernels.columns * g.k_block);
+    float* const packed = right_scratch().get(
+        words_of(kernels.columns, g.k_block, kernels.parts_b, kernels.numbers_per_word));
     kernels.block(g, j, std::min(g.n, j + group), first, std::min(panels, first + part), packed);
   });
 }
 
-template <class Weight>
-void packed_gemm(const gemm_args& whole, bool exact, bool threaded) {
-  const gemm_kernels kernels = choose_gemm<Weight>(exact);
-  const std::int64_t m_part = even_part(whole.m, most_rows, kernels.rows);
-  const std::int64_t k_part = even_part(whole.k, most_k, 32);
+inline void packed_gemm(const gemm_kernels& kernels, const gemm_args& whole, bool threaded) {
+  const std::int64_t m_part = even_part(whole.m, kernels.most_rows, kernels.rows);
+  const std::int64_t k_part = even_part(whole.k, kernels.most_k, 32);
   float* const packed_a =
-      left_scratch().get((std::min(whole.m, m_part) + 2) * (std::min(whole.k, k_part) + 2) + 64);
+      left_scratch().get(words_of(m_part, k_part, kernels.parts_a, kernels.numbers_per_word));
   for (std::int64_t k0 = 0; k0 < whole.k; k0 += k_part)
     for (std::int64_t i0 = 0; i0 < whole.m; i0 += m_part) {
       gemm_args g = whole;
       g.m = std::min(m_part, whole.m - i0);
       g.k = std::min(k_part, whole.k - k0);
-      g.k_block = even_part(g.k, most_k_block, 32);
+      g.k_first = k0;
+      g.k_block = even_part(g.k, kernels.most_k_block, 32);
       g.a += whole.trans_a ? k0 * g.lda + i0 : i0 * g.lda + k0;
-      g.b = static_cast<const Weight*>(g.b) + (whole.trans_b ? k0 : k0 * g.ldb);
       g.c += i0 * g.ldc;
       g.packed_a = packed_a;
       if (k0 > 0) {
@@ -112,9 +115,9 @@ void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::i
   if constexpr (std::is_same_v<T, float>) {
     if (!trans_a && trans_b && m <= few_rows)
       return gemv<float>(a, lda, b, ldb, bias, c, ldc, m, n, k, beta != 0, true, threaded);
-    packed_gemm<float>(
-        {a, lda, b, ldb, c, ldc, bias, m, n, k, 0, nullptr, trans_a, trans_b, beta != 0}, true,
-        threaded);
+    packed_gemm(choose_gemm<float>(true),
+                {a, lda, b, ldb, c, ldc, bias, m, n, k, 0, 0, nullptr, trans_a, trans_b, beta != 0},
+                threaded);
   } else {
     const auto rows = [&](std::int64_t first, std::int64_t last) {
       scale_and_bias(last - first, n, beta != T(0), c + first * ldc, ldc, bias);
@@ -160,8 +163,9 @@ void linear(const T* x, std::int64_t ldx, const W* w, std::int64_t ldw, const T*
     if (k <= 0) return detail::scale_and_bias(m, n, false, y, ldy, bias);
     if (m <= detail::few_rows)
       return detail::gemv<W>(x, ldx, w, ldw, bias, y, ldy, m, n, k, false, exact, true);
-    detail::packed_gemm<W>({x, ldx, w, ldw, y, ldy, bias, m, n, k, 0, nullptr, false, true, false},
-                           exact, true);
+    detail::packed_gemm(detail::choose_gemm<W>(exact),
+                        {x, ldx, w, ldw, y, ldy, bias, m, n, k, 0, 0, nullptr, false, true, false},
+                        true);
   }
 }
 

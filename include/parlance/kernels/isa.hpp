@@ -3,7 +3,8 @@
 // compiled once per level, whatever -march says. Levels:
 //   base    what the compiler was asked for (SSE2 on x86-64, NEON on AArch64)
 //   avx2    AVX2, FMA, F16C
-//   avx512  AVX-512 F/BW/DQ/VL and VNNI; `has_bf16` and `fast_bf16` tell of the bf16 dot product
+//   avx512  AVX-512 F/BW/DQ/VL and VNNI; `has_bf16` and `fast_bf16` tell of the bf16 dot product,
+//           `amx` of the tile unit, for which the process asks Linux once, at the first product
 // Own detection, since xsimd 8.1's neither checks XCR0 nor knows VNNI and BF16.
 #pragma once
 
@@ -15,6 +16,10 @@
 #define PARLANCE_X86 1
 #include <cpuid.h>
 #include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 #if defined(PARLANCE_X86)
@@ -36,6 +41,9 @@
   "avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
 #define PARLANCE_TARGET_AVX512BF16 \
   "avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16"
+#define PARLANCE_TARGET_AMX                                                                   \
+  "avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,amx-tile," \
+  "amx-bf16"
 #endif
 
 namespace parlance::inline PARLANCE_ABI::kernels {
@@ -45,11 +53,23 @@ enum class isa : std::uint8_t { base, avx2, avx512 };
 struct cpu_features {
   isa level = isa::base;
   bool has_bf16 = false;   // vdpbf16ps; only together with isa::avx512
-  bool fast_bf16 = false;  // and it outdoes f32 where arithmetic counts: not on Intel's cores, which
-                           // issue one in two cycles (Sapphire Rapids: 107 GFLOP/s, f32 215)
+  bool fast_bf16 = false;  // and it outdoes f32 where arithmetic counts: not on Intel's cores,
+                           // which issue one in two cycles (Sapphire Rapids: 107 GFLOP/s, f32 215)
+  bool amx = false;  // bf16 tiles; only together with has_bf16, and when Linux lets us
 };
 
 namespace detail {
+
+// Tiles enlarge the state that is saved at a signal, so Linux wants to be asked
+// (Documentation/arch/x86/xstate.rst). It refuses when a signal stack is too small for it.
+inline bool request_amx() {
+#if defined(PARLANCE_X86) && defined(__x86_64__) && defined(__linux__)
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
 
 inline cpu_features detect_cpu() {
   cpu_features found;
@@ -71,6 +91,9 @@ inline cpu_features detect_cpu() {
   found.level = isa::avx512;
   found.has_bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && bit(a, 5);
   found.fast_bf16 = found.has_bf16 && !intel;
+  constexpr unsigned tiles = 3u << 17;
+  found.amx = found.has_bf16 && (xcr0 & tiles) == tiles &&
+              __get_cpuid_count(7, 0, &a, &b, &c, &d) && bit(d, 22) && bit(d, 24) && request_amx();
 #endif
   return found;
 }
@@ -97,10 +120,11 @@ inline const cpu_features& cpu() {
 // comparisons. Kernels choose their level before they go parallel, so workers follow.
 class limit_isa {
  public:
-  explicit limit_isa(isa level, bool bf16 = false)
+  explicit limit_isa(isa level, bool bf16 = false, bool amx = false)
       : features_{level < detail::machine().level ? level : detail::machine().level,
                   bf16 && level == isa::avx512 && detail::machine().has_bf16,
-                  bf16 && level == isa::avx512 && detail::machine().has_bf16},
+                  bf16 && level == isa::avx512 && detail::machine().has_bf16,
+                  amx && level == isa::avx512 && detail::machine().amx},
         previous_(detail::cpu_override()) {
     detail::cpu_override() = &features_;
   }

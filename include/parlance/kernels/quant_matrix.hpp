@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A quantised weight matrix repacked for the kernels, and its products with float activations:
-// `linear` (activations become int8 per 32 on the way), `linear_exact` and `linear_backward_input`
-// (float arithmetic on the dequantised weights). Every result is the same for any number of
-// threads, and for a token the same alone and in a batch. Dense weights are in gemm.hpp.
-// Layout and method: impl/quant_layout.hpp, impl/quant_kernels.inl.
+// `linear` (activations become int8 per 32 on the way, or bf16 where a tile unit takes many
+// tokens), `linear_exact` and `linear_backward_input` (float arithmetic on the dequantised
+// weights). Every result is the same for any number of threads and, up to 32 tokens or without a
+// tile unit, for a token the same alone and in a batch. Dense weights are in gemm.hpp. Layout and
+// method: impl/quant_layout.hpp, impl/quant_kernels.inl.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "parlance/core/error.hpp"
 #include "parlance/core/format.hpp"
 #include "parlance/core/thread_pool.hpp"
+#include "parlance/kernels/gemm.hpp"
 #include "parlance/kernels/impl/quant_kernels.hpp"
 #include "parlance/kernels/impl/quant_memory.hpp"
 #include "parlance/kernels/quant_blocks.hpp"
@@ -227,6 +229,28 @@ inline void multiply_inputs(const tile_plan& plan, std::span<const quant_job> jo
   });
 }
 
+// Many tokens on the tile unit, which takes bf16: unpacking the weights once a chunk of tokens
+// costs little then, and rounding to bf16 less accuracy than activations of 8 bits do. False: not
+// here.
+inline bool multiply_tiles([[maybe_unused]] const float* x, [[maybe_unused]] std::int64_t ldx,
+                           [[maybe_unused]] std::int64_t m,
+                           [[maybe_unused]] std::span<const quant_job> jobs,
+                           [[maybe_unused]] bool exact) {
+#if defined(PARLANCE_X86)
+  if (!cpu().amx || m <= few_rows || jobs[0].w->cols() == 0) return false;
+  for (const quant_job& job : jobs) {
+    const quant_panels panels{job.w->panel(0), job.w->panel_bytes(), job.w->kind()};
+    packed_gemm(k_amx::quantised_table(exact),
+                {x, ldx, &panels, 0, job.y, job.ldy, job.bias, m, job.w->rows(), job.w->cols(), 0,
+                 0, nullptr, false, true, false},
+                true);
+  }
+  return true;
+#else
+  return false;
+#endif
+}
+
 inline void check_operands(const char* where, const quant_matrix& w, std::int64_t ldx,
                            std::int64_t ldy, std::int64_t m) {
   if (m < 0 || (m > 1 && (ldx < w.cols() || ldy < w.rows())))
@@ -248,6 +272,7 @@ inline void linear(const float* x, std::int64_t ldx, std::int64_t m,
       throw shape_error("linear: matrices of " + std::to_string(k) + " and " +
                         std::to_string(job.w->cols()) + " columns share their input");
   }
+  if (detail::multiply_tiles(x, ldx, m, jobs, false)) return;
   const detail::quant_kernels& kernels = detail::choose_quant_kernels();
   for (std::int64_t token = 0; token < m; token += detail::most_tokens) {
     const detail::tile_plan plan{kernels, std::min(detail::most_tokens, m - token), k / 32};
@@ -268,6 +293,8 @@ inline void linear(const float* x, std::int64_t ldx, const quant_matrix& w, cons
 inline void linear_exact(const float* x, std::int64_t ldx, const quant_matrix& w, const float* bias,
                          float* y, std::int64_t ldy, std::int64_t m) {
   detail::check_operands("linear_exact", w, ldx, ldy, m);
+  const quant_job job{&w, bias, y, ldy};
+  if (detail::multiply_tiles(x, ldx, m, std::span<const quant_job>(&job, 1), true)) return;
   const detail::quant_kernels& kernels = detail::choose_quant_kernels();
   const std::int64_t blocks = w.cols() / 32, step = 8;
   parallel_for(w.panels(), 1, [&](std::int64_t i, std::int64_t) {

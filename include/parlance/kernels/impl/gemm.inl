@@ -178,7 +178,7 @@ inline void gemm_pack_a(const detail::gemm_args& g, std::int64_t first, std::int
 template <class Weight>
 void pack_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t k,
             float* packed) {
-  const Weight* const b = static_cast<const Weight*>(g.b);
+  const Weight* const b = static_cast<const Weight*>(g.b) + g.k_first * (g.trans_b ? 1 : g.ldb);
   const int live = static_cast<int>(std::min<std::int64_t>(g.n - j, tile_columns));
   if constexpr (std::is_same_v<Weight, float>)
     if (!g.trans_b)
@@ -194,8 +194,9 @@ void fetch_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::i
   const std::int64_t k = std::min(g.k_block, g.k - k0);
   const std::int64_t columns = std::min<std::int64_t>(g.n - j, tile_columns);
   const std::int64_t rows = g.trans_b ? columns : k, length = g.trans_b ? k : columns;
+  const std::int64_t at = g.k_first + k0;
   const Weight* const b =
-      static_cast<const Weight*>(g.b) + (g.trans_b ? j * g.ldb + k0 : k0 * g.ldb + j);
+      static_cast<const Weight*>(g.b) + (g.trans_b ? j * g.ldb + at : at * g.ldb + j);
   constexpr std::int64_t line = 64 / sizeof(Weight);
   for (std::int64_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
     for (std::int64_t i = 0; i < length; i += line) __builtin_prefetch(b + row * g.ldb + i, 0, 2);
@@ -232,8 +233,9 @@ void gemm_block(const detail::gemm_args& g, std::int64_t j0, std::int64_t j1, st
 
 template <class Weight>
 detail::gemm_kernels gemm_table() {
-  return {matrix_tile::rows, tile_columns, matrix_tile::numbers_per_word, gemm_pack_a,
-          gemm_block<Weight>};
+  return {
+      matrix_tile::rows, tile_columns,      1024, 2048, 512, 1, 1, matrix_tile::numbers_per_word,
+      gemm_pack_a,       gemm_block<Weight>};
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels::PARLANCE_ISA

@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 
 #include "parlance/core/config.hpp"
+#include "parlance/kernels/impl/aligned_memory.hpp"
 
 namespace parlance::inline PARLANCE_ABI::kernels::detail {
 
@@ -24,14 +24,19 @@ struct gemm_args {
   std::int64_t ldc;
   const float* bias;
   std::int64_t m, n, k;
+  std::int64_t k_first;  // where this chunk begins in B
   std::int64_t k_block;  // even; what is summed in registers before C is touched
   float* packed_a;
   bool trans_a, trans_b, accumulate;
 };
 
 struct gemm_kernels {
-  int rows, columns;     // of the accumulator tile
-  int numbers_per_word;  // along k
+  int rows, columns;          // of the accumulator tile
+  std::int64_t most_rows;     // of a chunk
+  std::int64_t most_k;
+  std::int64_t most_k_block;  // summed before C is touched
+  int parts_a, parts_b;       // numbers that stand for one of an operand
+  int numbers_per_word;       // along k
   // Packs the panels [first, last) of `rows` rows each, all k blocks.
   void (*pack_a)(const gemm_args&, std::int64_t first, std::int64_t last);
   // Columns [j0, j1) of the row panels [first, last); `packed_b` holds one k block of the columns.
@@ -66,17 +71,14 @@ class scratch {
     if (words > words_) {
       memory_.reset();
       words_ = 0;
-      const std::size_t alignment = words > huge / 4 ? huge : 4096;
-      const std::size_t bytes = (static_cast<std::size_t>(words) * 4 + alignment - 1) / alignment;
-      memory_.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes * alignment)));
-      if (!memory_) throw std::bad_alloc();
+      memory_.reset(static_cast<float*>(
+          allocate_aligned(static_cast<std::size_t>(words) * sizeof(float), std::size_t{256} << 10)));
       words_ = words;
     }
     return memory_.get();
   }
 
  private:
-  static constexpr std::int64_t huge = 2 << 20;  // lets the kernel use large pages
   struct release {
     void operator()(float* p) const { std::free(p); }
   };

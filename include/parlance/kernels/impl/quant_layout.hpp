@@ -174,6 +174,13 @@ struct alignas(64) quant_input {
 };
 static_assert(sizeof(quant_input) == 64);
 
+// All panels of a matrix.
+struct quant_panels {
+  const std::uint8_t* first;
+  std::int64_t bytes;  // of one panel
+  quant_kind kind;
+};
+
 // A panel, or several that follow each other, times a tile of tokens. Block b of token t is
 // x[b * tile + t].
 struct quant_panel_args {

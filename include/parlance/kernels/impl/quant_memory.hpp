@@ -6,25 +6,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <new>
 
+#include "parlance/kernels/impl/aligned_memory.hpp"
 #include "parlance/kernels/impl/quant_layout.hpp"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace parlance::inline PARLANCE_ABI::kernels::detail {
 
 inline std::shared_ptr<std::uint8_t> allocate_panels(std::size_t bytes) {
-  constexpr std::size_t huge = std::size_t{2} << 20;
-  const std::size_t alignment = bytes >= 2 * huge ? huge : 64;
-  const std::size_t size = bytes / alignment * alignment + alignment;
-  void* const memory = std::aligned_alloc(alignment, size);
-  if (!memory) throw std::bad_alloc();
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (alignment == huge) madvise(memory, size, MADV_HUGEPAGE);
-#endif
+  void* const memory = allocate_aligned(bytes, std::size_t{4} << 20);
   return {static_cast<std::uint8_t*>(memory), [](std::uint8_t* p) { std::free(p); }};
 }
 
