@@ -7,11 +7,10 @@
 // multiply-adds twice over. Numbers below 2^-110 lose low bits, since the unit knows no subnormals.
 #pragma once
 
-#include "parlance/kernels/impl/gemm_vec.hpp"
+#include "parlance/kernels/gemv.hpp"
 #include "parlance/kernels/impl/quant_kernels.hpp"
 
 #if defined(PARLANCE_X86)
-#include "parlance/kernels/impl/gemm_args.hpp"
 
 PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AMX)
 namespace parlance::inline PARLANCE_ABI::kernels::k_amx {
@@ -165,13 +164,13 @@ void pack_a(const gemm_args& g, std::int64_t first, std::int64_t last) {
 template <int Parts, class Weight>
 void pack_b(const gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t k, float* out) {
   const std::int64_t steps = steps_of(k);
-  for (int half = 0; half < 2; ++half, j += side)
-    for (std::int64_t step = 0; step < steps; ++step) {
-      const std::int64_t live = g.n - j, rest = k - step * numbers;
+  for (std::int64_t step = 0; step < steps; ++step)
+    for (int half = 0; half < 2; ++half) {
+      const std::int64_t column = j + half * side, live = g.n - column, rest = k - step * numbers;
       const std::int64_t at = g.k_first + k0 + step * numbers;
       const Weight* const b = static_cast<const Weight*>(g.b) + (live <= 0   ? 0
-                                                                 : g.trans_b ? j * g.ldb + at
-                                                                             : at * g.ldb + j);
+                                                                 : g.trans_b ? column * g.ldb + at
+                                                                             : at * g.ldb + column);
       float* const tile = out + (2 * Parts * step + half) * tile_words;
       if constexpr (std::is_same_v<Weight, float>)
         if (!g.trans_b) {
@@ -319,7 +318,31 @@ void multiply_panel(const gemm_args& g, std::int64_t i, std::int64_t j, std::int
   memory_barrier();
 }
 
-template <int PartsA, int PartsB, auto PackB>
+// Where B comes from.
+template <int Parts, class Weight>
+struct dense_b {
+  static constexpr int parts = Parts;
+  static void pack(const gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t k,
+                   float* out) {
+    pack_b<Parts, Weight>(g, j, k0, k, out);
+  }
+  static void fetch(const gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t part,
+                    std::int64_t of) {
+    k_avx512::fetch_b<Weight>(g, j, k0, part, of);
+  }
+};
+template <int Parts>
+struct quantised_b {
+  static constexpr int parts = Parts;
+  static void pack(const gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t k,
+                   float* out) {
+    pack_quantised<Parts>(g, j, k0, k, out);
+  }
+  // Panels are read in order, which the hardware foresees.
+  static void fetch(const gemm_args&, std::int64_t, std::int64_t, std::int64_t, std::int64_t) {}
+};
+
+template <int PartsA, class B>
 void block(const gemm_args& g, std::int64_t j0, std::int64_t j1, std::int64_t first,
            std::int64_t last, float* packed_b) {
   const tile_config config;
@@ -327,43 +350,39 @@ void block(const gemm_args& g, std::int64_t j0, std::int64_t j1, std::int64_t fi
   for (std::int64_t j = j0; j < j1; j += block_side)
     for (std::int64_t k0 = 0; k0 < g.k; k0 += g.k_block) {
       const std::int64_t k = std::min(g.k_block, g.k - k0), steps = steps_of(k);
-      PackB(g, j, k0, k, packed_b);
+      const bool more_k = k0 + g.k_block < g.k;
+      B::pack(g, j, k0, k, packed_b);
       memory_barrier();
-      for (std::int64_t panel = first; panel < last; ++panel)
-        multiply_panel<PartsA, PartsB>(
+      for (std::int64_t panel = first; panel < last; ++panel) {
+        if (more_k || j + block_side < j1)
+          B::fetch(g, more_k ? j : j + block_side, more_k ? k0 + g.k_block : 0, panel - first,
+                   last - first);
+        multiply_panel<PartsA, B::parts>(
             g, panel * block_side, j, steps, panel_of<PartsA>(g, panel, k0, steps), packed_b,
             k0 > 0 || !g.bias ? nullptr : g.bias + j, g.accumulate || k0 > 0);
+      }
     }
   _tile_release();
 }
 
-template <int PartsA, int PartsB, auto PackB>
+// Rows and k of a chunk: so that the packed A stays in the second-level cache and C is touched
+// once.
+template <int PartsA, class B>
 detail::gemm_kernels table() {
-  if constexpr (PartsA == 1)
-    return {block_side, block_side, 512, 1536,           1536,
-            PartsA,     PartsB,     2,   pack_a<PartsA>, block<PartsA, PartsB, PackB>};
-  else
-    return {block_side,
-            block_side,
-            384,
-            640,
-            640,
-            PartsA,
-            PartsB,
-            2,
-            pack_a<PartsA>,
-            block<PartsA, PartsB, PackB>};
+  constexpr std::int64_t rows = PartsA == 1 ? 512 : 384, k = PartsA == 1 ? 1536 : 640;
+  return {block_side,     block_side,      rows, k, k, PartsA, B::parts, 2,
+          pack_a<PartsA>, block<PartsA, B>};
 }
 
 template <class Weight>
 detail::gemm_kernels dense_table(bool exact) {
   if constexpr (std::is_same_v<Weight, bf16>)
-    return exact ? table<3, 1, pack_b<1, bf16>>() : table<1, 1, pack_b<1, bf16>>();
+    return exact ? table<3, dense_b<1, bf16>>() : table<1, dense_b<1, bf16>>();
   else
-    return table<3, 3, pack_b<3, Weight>>();
+    return table<3, dense_b<3, Weight>>();
 }
 inline detail::gemm_kernels quantised_table(bool exact) {
-  return exact ? table<3, 3, pack_quantised<3>>() : table<1, 1, pack_quantised<1>>();
+  return exact ? table<3, quantised_b<3>>() : table<1, quantised_b<1>>();
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels::k_amx
