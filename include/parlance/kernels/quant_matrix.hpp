@@ -136,7 +136,7 @@ namespace detail {
 // while a panel passes over them.
 inline constexpr std::int64_t most_tokens = 1024, cached_inputs = (384 << 10) / 64;
 // Weights a thread takes at a time when few tokens make the product memory bound.
-inline constexpr std::int64_t weight_chunk = 48 << 10;
+inline constexpr std::int64_t weight_chunk = 96 << 10;
 
 // How m tokens fall into tiles: all of the largest size but the last, which is the smallest that
 // holds the rest (missing tokens are zero).
