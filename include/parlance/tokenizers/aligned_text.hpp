@@ -88,6 +88,37 @@ class aligned_text {
     ranges_ = std::move(ranges);
   }
 
+  // Keeps the characters that satisfy `keep`.
+  template <class Keep>
+  void filter(Keep keep) {
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < text_.size();) {
+      const unicode::step at = unicode::decode(text_, from);
+      if (keep(at.code_point)) {
+        for (std::size_t k = 0; k < at.length; ++k) {
+          text_[to + k] = text_[from + k];
+          if (track_) ranges_[to + k] = ranges_[from];
+        }
+        to += at.length;
+      }
+      from += at.length;
+    }
+    text_.resize(to);
+    if (track_) ranges_.resize(to);
+  }
+
+  // Replaces each character by map(character).
+  template <class Map>
+  void map(Map map) {
+    rewriter out(*this);
+    for (std::size_t i = 0; i < text_.size();) {
+      const unicode::step at = unicode::decode(text_, i);
+      i += at.length;
+      out.put(map(at.code_point), 0);
+    }
+    out.finish();
+  }
+
   // Keeps bytes [begin, end).
   void trim(std::size_t begin, std::size_t end) {
     text_ = text_.substr(begin, end - begin);

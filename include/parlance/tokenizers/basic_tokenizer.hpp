@@ -53,9 +53,7 @@ void with_model(const Model& m, F f) {
 class character_map {
  public:
   explicit character_map(std::string_view text) {
-    if (std::all_of(text.begin(), text.end(),
-                    [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
-      return;
+    if (is_ascii(text)) return;
     character_of_.resize(text.size() + 1);
     for (std::uint32_t i = 0; i < text.size(); ++i) {
       if (!unicode::is_continuation(text[i])) byte_of_.push_back(i);

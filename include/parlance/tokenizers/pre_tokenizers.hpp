@@ -187,6 +187,13 @@ struct whitespace_split {
   }
 };
 
+struct bert_pre_tokenizer {
+  void pre_tokenize(pre_tokenized& text) const {
+    whitespace_split{}.pre_tokenize(text);
+    punctuation{}.pre_tokenize(text);
+  }
+};
+
 struct pre_tokenizer;
 struct pre_tokenizer_sequence {
   std::vector<pre_tokenizer> items;
@@ -195,8 +202,8 @@ struct pre_tokenizer_sequence {
 
 // Any pre-tokenizer that tokenizer.json can hold.
 struct pre_tokenizer {
-  std::variant<no_pre_tokenizer, byte_level, digits, punctuation, split_pattern, metaspace,
-               whitespace, whitespace_split, pre_tokenizer_sequence>
+  std::variant<no_pre_tokenizer, byte_level, bert_pre_tokenizer, digits, punctuation, split_pattern,
+               metaspace, whitespace, whitespace_split, pre_tokenizer_sequence>
       value;
   void pre_tokenize(pre_tokenized& text) const {
     std::visit([&](const auto& p) { p.pre_tokenize(text); }, value);
@@ -254,6 +261,7 @@ inline pre_tokenizer pre_tokenizer::from_json(const json& node) {
   const std::string type = fields.text("type");
   if (type == "ByteLevel")
     return {byte_level{fields.flag("add_prefix_space", true), fields.flag("use_regex", true)}};
+  if (type == "BertPreTokenizer") return {bert_pre_tokenizer{}};
   if (type == "Digits") return {digits{fields.flag("individual_digits", false)}};
   if (type == "Punctuation") return {punctuation{impl::behavior_from_json(fields)}};
   if (type == "Split")
@@ -269,8 +277,8 @@ inline pre_tokenizer pre_tokenizer::from_json(const json& node) {
     return {std::move(sequence)};
   }
   unsupported_component("pre_tokenizer", type,
-                        "ByteLevel, Digits, Punctuation, Split, Metaspace, Whitespace, "
-                        "WhitespaceSplit, Sequence");
+                        "BertPreTokenizer, ByteLevel, Digits, Metaspace, Punctuation, Sequence, "
+                        "Split, Whitespace, WhitespaceSplit");
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers
