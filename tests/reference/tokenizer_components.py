@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tests/data/tokenizers/{normalizers,...}.json: every component of tokenizer.json on its own.
+"""Makes normalizers.json, pre_tokenizers.json, decoders.json and encodings.json: every component of
+tokenizer.json on its own, and encodings of pairs and pre-split words, truncated and padded.
 
 Expected values come from Hugging Face tokenizers (version recorded in the files), character maps
 from SentencePiece's trainer. Usage: tokenizer_components.py OUT_DIR
@@ -8,6 +9,7 @@ from SentencePiece's trainer. Usage: tokenizer_components.py OUT_DIR
 import base64
 import io
 import json
+import random
 import sys
 import tempfile
 
@@ -15,7 +17,8 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer
 
-from tokenizers_data import replace, seq, shell, torture, write
+from tokenizers_data import (BYTE, BYTE_RE, SPM_DECODER, added, replace, seq, shell, split, template,
+                             torture, write)
 
 AWKWARD = [
     "½ ¼½", "e\u0301x E\u0301 A\u0300\u0301", "a\r\nb\r\n\r\nc\rd\n", "a\u200db \u200d\u200d", "ﬁ ﬃ x\ufb01\u0301",
@@ -93,5 +96,202 @@ def normalizers(out_dir):
         {"json": j, "rows": list(normalizer_rows(j))} for j in NORMALIZERS]})
 
 
+BEHAVIORS = ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+PRE_TOKENIZERS = [
+    BYTE, BYTE_RE, dict(BYTE_RE, add_prefix_space=True),
+    {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False},
+    {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "BertPreTokenizer"},
+    {"type": "UnicodeScripts"}, {"type": "FixedLength", "length": 1}, {"type": "FixedLength", "length": 3},
+    {"type": "CharDelimiterSplit", "delimiter": " "}, {"type": "CharDelimiterSplit", "delimiter": "本"},
+] + [{"type": "Punctuation", "behavior": b} for b in BEHAVIORS
+] + [{"type": "Split", "pattern": p, "behavior": b, "invert": i}
+     for p in ({"String": "a"}, {"Regex": r"\s"}) for i in (False, True)
+     for b in BEHAVIORS
+] + [{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": False}
+] + [{"type": "Metaspace", "replacement": "▁", "prepend_scheme": s, "split": p}
+     for s in ("always", "first", "never") for p in (True, False)
+] + [seq("p", [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁",
+                                             "prepend_scheme": "first", "split": True}]),
+     seq("p", [{"type": "Punctuation", "behavior": "Contiguous"}, BYTE, split("[0-9][0-9][0-9]")]),
+     seq("p", [split(r"\p{N}{1,3}(?=(?:\p{N}{3})*$)"), BYTE_RE]),
+     seq("p", [{"type": "UnicodeScripts"}, seq("p", [{"type": "BertPreTokenizer"}]), BYTE])]
+
+DECODERS = [
+    (BYTE, [["Ġa", "b", "Ã", "©", "Ã"], ["ĠðŁĺ", "ģ", "<s>", "日"], []]),
+    (None, [["a", "b"], []]),
+    ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+     [["▁a▁", "▁b", "c▁"], ["▁"], []]),
+    ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": True},
+     [["▁a▁", "▁b"]]),
+    (seq("d", SPM_DECODER), [["▁a", "<0xC3>", "<0xA9>", "b"], ["<0xC3>", "x"], ["<0xe2>", "<0x82>"],
+                             ["<0x4g>", "<0x41>"]]),
+    ({"type": "Strip", "content": "a", "start": 1, "stop": 2}, [["aabaaa", "abaa", "bab"]]),
+    ({"type": "WordPiece", "prefix": "##", "cleanup": True},
+     [["##a", "##b", "c", "'", "s", ".", "do not", "n't", "!"]]),
+    ({"type": "WordPiece", "prefix": "##", "cleanup": False}, [["a", "##b", ".", "##"]]),
+    ({"type": "BPEDecoder", "suffix": "</w>"}, [["a", "b</w>", "c</w>"], ["</w></w>a"]]),
+    ({"type": "BPEDecoder", "suffix": ""}, [["aé", "b", ""], ["é"]]),
+    ({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": True},
+     [["<pad>", "h", "h", "e", "<pad>", "l", "l", "<pad>", "l", "o", "|", "|", " ."], ["a<pad>", "<pad><pad>b|"]]),
+    ({"type": "CTC", "pad_token": "", "word_delimiter_token": "", "cleanup": True}, [["ab", "ab", "é"]]),
+    ({"type": "CTC", "pad_token": "p", "word_delimiter_token": "|", "cleanup": False}, [["pp", "a|", "a|", " ."]]),
+    (seq("d", [{"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": "_"},
+               {"type": "Fuse"}]), [["a  b", " c "]]),
+]
+
+
+def pre_tokenizers(out_dir):
+    texts = [t for t in TEXTS if len(t) < 26]
+    rows = []
+    for j in PRE_TOKENIZERS:
+        p = shell(pre_tokenizer=j).pre_tokenizer
+        found = [p.pre_tokenize_str(t) for t in texts]
+        rows.append({"json": j, "rows": [
+            [[s for s, _ in pieces], [x for _, o in pieces for x in o]] for pieces in found]})
+    write(out_dir, "pre_tokenizers.json", {"texts": texts, "pre_tokenizers": rows})
+
+
+def decoders(out_dir):
+    rows = []
+    for j, lists in DECODERS:
+        d = shell(decoder=j).decoder
+        rows.append({"json": j, "cases": [
+            [x, " ".join(x) if d is None else d.decode(x)] for x in lists]})
+    write(out_dir, "decoders.json", {"decoders": rows})
+
+
+ADDED = ["<s>", "</s>", "<pad>"]
+IDS = {t: i for i, t in enumerate(ADDED)}
+ROBERTA = {"type": "RobertaProcessing", "sep": ["</s>", 1], "cls": ["<s>", 0]}
+PAIR_WITH_MANY = template("<s>:1 A:3 </s>:1", "B:2 <pad>:7 <s>:5 A:1 </s>:4", IDS)
+PAIR_WITH_MANY["special_tokens"]["<s>"].update(ids=[0, 2], tokens=["<s>", "<two>"])
+POST_PROCESSORS = [
+    None, dict(BYTE, trim_offsets=True), dict(BYTE, trim_offsets=True, add_prefix_space=True),
+    {"type": "BertProcessing", "sep": ["</s>", 1], "cls": ["<s>", 0]},
+    dict(ROBERTA, trim_offsets=True, add_prefix_space=True),
+    dict(ROBERTA, trim_offsets=False, add_prefix_space=False),
+    template("<s>:0 A:0 </s>:0", "<s>:0 A:0 </s>:0 B:1 </s>:1", IDS), PAIR_WITH_MANY,
+    template("A:0", "A:0", IDS),
+    seq("q", [dict(BYTE, trim_offsets=True), template("<s>:0 A:0", "<s>:0 A:0 <s>:1 B:1", IDS)]),
+]
+WORDS = "the quick brown  fox\njumps over the lazy dog's <mask> 日本 é <s> naïve\t2024 the".split(" ")
+
+
+def byte_level_tokenizer(post):
+    """Every byte a token, and a few merges."""
+    from tokenizers import pre_tokenizers as original
+    vocab = ADDED + sorted(original.ByteLevel.alphabet())
+    merges = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("o", "v"), ("ov", "er"), ("e", "r"), ("Ġ", "o"),
+              ("Ġ", "Ġ"), ("Ã", "©"), ("l", "a")]
+    merges = [("e", "r")] + [m for m in merges if m != ("e", "r")]
+    vocab += [a + b for a, b in merges]
+    ids = {t: i for i, t in enumerate(vocab)}
+    tokens = [added(t, IDS[t]) for t in ADDED] + [added("<mask>", len(vocab), lstrip=True)]
+    model = {"type": "BPE", "vocab": ids, "merges": [list(m) for m in merges]}
+    return json.loads(shell(model=model, added_tokens=tokens, pre_tokenizer=BYTE_RE,
+                            post_processor=post, decoder=BYTE).to_str())
+
+
+def encoding_row(rng, post):
+    def text(low, high):
+        count, first = rng.randint(low, high), rng.randrange(len(WORDS))
+        return (WORDS[first:] + WORDS)[:count]
+    row = {"add_special_tokens": rng.random() < 0.75}
+    split_words = rng.random() < 0.35
+    high = rng.choice((2, 4, 8))
+    row["words" if split_words else "text"] = text(0, high)
+    if rng.random() < 0.55:
+        row["pair_words" if split_words else "pair"] = text(0, high)
+    for key in ("text", "pair"):
+        if key in row:
+            row[key] = rng.choice(("", " ")) + " ".join(row[key])
+    if rng.random() < 0.6:
+        row["truncation"] = {"max_length": rng.choice((0, 2, 4, 5, 7, 9, 12)),
+                             "stride": rng.choice((0, 0, 1, 2, 3)),
+                             "strategy": rng.choice(("longest_first", "only_first", "only_second")),
+                             "direction": rng.choice(("left", "right"))}
+    if rng.random() < 0.5:
+        row["padding"] = {"direction": rng.choice(("left", "right")), "pad_id": 2, "pad_type_id": 9,
+                          "pad_token": "<pad>", "length": rng.choice((None, 0, 6, 14)),
+                          "pad_to_multiple_of": rng.choice((None, 4))}
+    if post is None:  # the original then forgets the sequence ids of padding and of what overflows
+        row.pop("padding", None)
+        if "pair" in row or "pair_words" in row:
+            row.pop("truncation", None)
+    return row
+
+
+def as_json(e):
+    out = {"ids": e.ids, "offsets": [x for o in e.offsets for x in o], "type_ids": e.type_ids,
+           "attention_mask": e.attention_mask, "special_tokens_mask": e.special_tokens_mask,
+           "word_ids": e.word_ids, "sequence_ids": e.sequence_ids}
+    if e.overflowing:
+        out["overflowing"] = [as_json(o) for o in e.overflowing]
+    return out
+
+
+def queries(e):
+    """Every position through every mapping of the encoding."""
+    out = {"token_to_sequence": [], "token_to_chars": [], "token_to_word": [], "sequences": []}
+    for i in range(len(e.ids)):
+        for name in ("token_to_sequence", "token_to_chars", "token_to_word"):
+            out[name].append(getattr(e, name)(i))
+    for s in sorted({s for s in e.sequence_ids if s is not None}):
+        out["sequences"].append({"sequence": s} | {name: [getattr(e, name)(i, s) for i in range(12)] for name in (
+            "word_to_tokens", "word_to_chars", "char_to_token", "char_to_word")})
+    return out
+
+
+def aligned_labels(word_ids, labels, label_all_tokens):
+    """tokenize_and_align_labels of transformers' token classification examples."""
+    out, previous = [], None
+    for word in word_ids:
+        if word is None:
+            out.append(-100)
+        elif word != previous:
+            out.append(labels[word])
+        else:
+            out.append(labels[word] if label_all_tokens else -100)
+        previous = word
+    return out
+
+
+def encode_row(j, row):
+    t = Tokenizer.from_str(json.dumps(j))
+    is_pair = "pair" in row or "pair_words" in row
+    if "truncation" in row and row["truncation"]["max_length"] < max(
+            t.num_special_tokens_to_add(False), t.num_special_tokens_to_add(is_pair)):
+        return None  # an unsigned number wraps around in the original
+    try:
+        if "truncation" in row:
+            t.enable_truncation(**row["truncation"])
+        if "padding" in row:
+            t.enable_padding(**row["padding"])
+        words = "words" in row
+        e = t.encode(row["words" if words else "text"], row.get("pair_words" if words else "pair"),
+                     is_pretokenized=words, add_special_tokens=row["add_special_tokens"])
+    except BaseException as error:  # panics of the original are no Exception
+        return {**row, "error": str(error)}
+    row = {**row, "encoding": as_json(e)}
+    if "truncation" not in row:
+        row["queries"] = queries(e)
+    if words and not is_pair:
+        row["labels"] = [aligned_labels(e.word_ids, range(100, 200), every) for every in (False, True)]
+    return row
+
+
+def encodings(out_dir):
+    rng = random.Random(20)
+    rows = []
+    for post in POST_PROCESSORS:
+        j = byte_level_tokenizer(post)
+        found = [encode_row(j, encoding_row(rng, post)) for _ in range(36)]
+        # chunks of chunks grow large
+        rows.append({"post_processor": post,
+                     "rows": [r for r in found if r and len(json.dumps(r)) < 3000]})
+    write(out_dir, "encodings.json", {"tokenizer": byte_level_tokenizer(None), "cases": rows})
+
+
 if __name__ == "__main__":
-    normalizers(sys.argv[1])
+    for make in (normalizers, pre_tokenizers, decoders, encodings):
+        make(sys.argv[1])

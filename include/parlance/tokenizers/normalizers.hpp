@@ -156,6 +156,8 @@ inline bool normalizer_sequence::unchanged(std::string_view text) const {
 // {"String": s} or {"Regex": r}.
 inline pattern pattern_from_json(const json_fields& parent) {
   const json_fields fields(parent.at("pattern"), parent.where() + " pattern");
+  if (parent.at("pattern").size() != 1)
+    parent.fail("pattern", "expected {\"String\": ...} or {\"Regex\": ...}");
   if (fields.find("String")) return pattern::literal(fields.text("String"));
   return pattern::regular_expression(fields.text("Regex"));
 }
@@ -169,15 +171,13 @@ inline normalizer normalizer::from_json(const json& node) {
   if (type == "NFKC") return {nfkc{}};
   if (type == "NFKD") return {nfkd{}};
   if (type == "Lowercase") return {lowercase{}};
-  if (type == "Strip")
-    return {strip_spaces{fields.flag("strip_left", true), fields.flag("strip_right", true)}};
+  if (type == "Strip") return {strip_spaces{fields.flag("strip_left"), fields.flag("strip_right")}};
   if (type == "StripAccents") return {strip_accents{}};
   if (type == "Nmt") return {nmt{}};
   if (type == "ByteLevel") return {byte_level_normalizer{}};
   if (type == "BertNormalizer") {
-    const bool lower = fields.flag("lowercase", true);
-    return {bert_normalizer{fields.flag("clean_text", true),
-                            fields.flag("handle_chinese_chars", true),
+    const bool lower = fields.flag("lowercase");
+    return {bert_normalizer{fields.flag("clean_text"), fields.flag("handle_chinese_chars"),
                             fields.flag("strip_accents", lower), lower}};
   }
   if (type == "Precompiled")

@@ -4,8 +4,10 @@
 // UTF-8 decoder for text that was validated on entry. Not a general Unicode library.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 #include "parlance/core/config.hpp"
@@ -69,6 +71,16 @@ constexpr grapheme_class break_class(std::uint16_t details_of) {
 }
 constexpr conjunct conjunct_class(std::uint16_t details_of) {
   return static_cast<conjunct>(details_of >> 4 & 3);
+}
+
+// The script as the UnicodeScripts pre-tokenizer numbers it: spaces and unassigned characters have
+// any_script, Hiragana and Katakana that of Han.
+inline constexpr std::uint8_t any_script = 0;
+inline std::uint8_t script(char32_t c) {
+  using namespace unicode_tables;
+  const auto* after =
+      std::upper_bound(std::begin(script_start), std::end(script_start), std::uint32_t{c});
+  return script_value[after - std::begin(script_start) - 1];
 }
 
 struct step {
