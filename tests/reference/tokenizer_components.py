@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Makes normalizers.json, pre_tokenizers.json, decoders.json and encodings.json: every component of
-tokenizer.json on its own, and encodings of pairs and pre-split words, truncated and padded.
+tokenizer.json on its own, and encodings of pairs and pre-split words, truncated and padded; and
+graphemes.json.
 
 Expected values come from Hugging Face tokenizers (version recorded in the files), character maps
-from SentencePiece's trainer. Usage: tokenizer_components.py OUT_DIR
+from SentencePiece's trainer, grapheme clusters from ICU (through node). Usage: tokenizer_components.py OUT_DIR
 """
 import base64
 import io
 import json
 import random
+import subprocess
 import sys
 import tempfile
 
@@ -292,6 +294,25 @@ def encodings(out_dir):
     write(out_dir, "encodings.json", {"tokenizer": byte_level_tokenizer(None), "cases": rows})
 
 
+# One character or more of every class of Unicode Standard Annex 29.
+BREAKING = ("a \r\n\x01\u00ad\u0301\u200d\U0001f1e6\U0001f1ff\u0600\u06dd\u0903\u0e33\u1100\u1161\u11a8\uac00\uac01"
+            "😀👩©❤\ufe0f\U0001f3fd\u0915\u0937\u094d\u093c\u0995\u09cd\u0d15\u0d4d\u200c\U000e0001\U000e0061\u0308")
+
+
+def graphemes(out_dir):
+    rng = random.Random(29)
+    texts = ["".join(rng.choice(BREAKING) for _ in range(rng.randint(1, 9))) for _ in range(1500)]
+    texts += [t for t in AWKWARD if "\U00011a3a" not in t]  # of another class in node's Unicode
+    done = subprocess.run(["node", "-e", """
+        const texts = JSON.parse(require("fs").readFileSync(0, "utf8"));
+        const segmenter = new Intl.Segmenter("en", {granularity: "grapheme"});
+        console.log(JSON.stringify(texts.map(
+            t => [...segmenter.segment(t)].map(s => [...s.segment].length))));"""],
+                          input=json.dumps(texts).encode(), stdout=subprocess.PIPE, check=True)
+    rows = [[t, lengths] for t, lengths in zip(texts, json.loads(done.stdout))]
+    write(out_dir, "graphemes.json", {"cases": rows})
+
+
 if __name__ == "__main__":
-    for make in (normalizers, pre_tokenizers, decoders, encodings):
+    for make in (normalizers, pre_tokenizers, decoders, encodings, graphemes):
         make(sys.argv[1])
