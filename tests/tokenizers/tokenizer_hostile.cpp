@@ -309,7 +309,8 @@ TEST_CASE("character maps that point outside themselves are format errors with t
       {map_bytes(one_key(1), "\xC3\xA9"), "byte 1416"},  // into the middle of a character
       {map_bytes(one_key(0), "b\xFF"), "byte 2053"}};
   for (const auto& [bytes, place] : bad) {
-    CAPTURE(bytes.size());
+    const std::size_t size = bytes.size();
+    CAPTURE(size);
     CHECK_THROWS_WITH_AS(tok::charsmap(bytes, "map"), doctest::Contains(place), format_error);
   }
   // Units that lead outside at some byte only are met while searching.
@@ -367,7 +368,8 @@ TEST_CASE("components are written back as they were read") {
       json file = small();
       file[part] = entry.at(entry.contains("json") ? "json" : part);
       file["model"]["merges"] = json::array({json::array({"a", "b"})});
-      CAPTURE(file[part].dump().substr(0, 200));
+      const std::string shown = file[part].dump().substr(0, 200);
+      CAPTURE(shown);
       const std::string written = tok::tokenizer::from_json(file.dump()).to_json();
       CHECK(parse_json(written, "written") == file);
       CHECK(tok::tokenizer::from_json(written).to_json() == written);
