@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares our tokenizers with the Hugging Face library on random text, by the hundred thousand.
 
-Usage: tokenizer_fuzz.py TOKENIZE FOLDER... [-n COUNT] [--seed S] [--batch B] [--show K]
-TOKENIZE is the built example of that name; a FOLDER holds a tokenizer.json (or is that file). Ids,
+Usage: tokenizer_fuzz.py TOKENIZE FOLDER... [-n COUNT] [--seed S] [--batch B] [--show K] [--components]
+TOKENIZE is the built example of that name; a FOLDER holds a tokenizer.json (or is that file). With
+--components also every component of tokenizer_components.py in front of a model that shows each byte
+of the normalized text, SentencePiece's own character maps among them. Ids,
 tokens, offsets, type ids, masks, word ids and sequence ids must agree for single texts, pairs and
 pre-split words. Prints one line a tokenizer; exit status 1 on any mismatch.
 """
@@ -13,6 +15,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 
 SCRIPTS = [(0x20, 0x7E)] * 6 + [
     (0, 0x1F), (0x7F, 0xFF), (0x100, 0x24F), (0x250, 0x2FF), (0x300, 0x36F), (0x370, 0x3FF),
@@ -119,6 +122,25 @@ def answers(program, path, rows):
     return lines
 
 
+def component_files(folder):
+    """Writes a tokenizer.json a component into the folder and yields the paths."""
+    import tokenizer_components as components
+    model = {"type": "BPE", "unk_token": "unknown", "byte_fallback": True, "fuse_unk": False, "merges": [],
+             "vocab": {"unknown": 0, **{f"<0x{b:02X}>": b + 1 for b in range(256)}}}
+    maps = [{"type": "Precompiled", "precompiled_charsmap": components.charsmap(name=name)}
+            for name in ("nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf")]
+    tokens = [components.added("<s>", 257), components.added("<mask>", 258, lstrip=True, rstrip=True),
+              components.added("tok1", 259, single_word=True, special=False),
+              components.added("NormTok", 260, normalized=True, special=False)]
+    for kind, list_of in (("normalizer", maps + components.NORMALIZERS),
+                          ("pre_tokenizer", components.PRE_TOKENIZERS)):
+        for i, component in enumerate(list_of):
+            path = os.path.join(folder, f"{kind}_{i}_{component['type']}.json")
+            with open(path, "w") as f:
+                f.write(components.shell(model=model, added_tokens=tokens, **{kind: component}).to_str())
+            yield path
+
+
 def compare(path, args):
     from tokenizers import Tokenizer
     file = path if path.endswith(".json") else os.path.join(path, "tokenizer.json")
@@ -146,13 +168,18 @@ def compare(path, args):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tokenize")
-    parser.add_argument("folders", nargs="+")
+    parser.add_argument("folders", nargs="*")
     parser.add_argument("-n", type=int, default=200000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=20000)
     parser.add_argument("--show", type=int, default=3)
+    parser.add_argument("--components", action="store_true")
     args = parser.parse_args()
-    sys.exit(sum(compare(folder, args) for folder in args.folders) > 0)
+    bad = sum(compare(folder, args) for folder in args.folders)
+    if args.components:
+        with tempfile.TemporaryDirectory() as folder:
+            bad += sum(compare(path, args) for path in component_files(folder))
+    sys.exit(bad > 0)
 
 
 if __name__ == "__main__":

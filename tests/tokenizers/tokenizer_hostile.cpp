@@ -309,7 +309,8 @@ TEST_CASE("character maps that point outside themselves are format errors with t
       {map_bytes(one_key(1), "\xC3\xA9"), "byte 1416"},  // into the middle of a character
       {map_bytes(one_key(0), "b\xFF"), "byte 2053"}};
   for (const auto& [bytes, place] : bad) {
-    CAPTURE(bytes.size());
+    const std::size_t size = bytes.size();
+    CAPTURE(size);
     CHECK_THROWS_WITH_AS(tok::charsmap(bytes, "map"), doctest::Contains(place), format_error);
   }
   // Units that lead outside at some byte only are met while searching.
@@ -329,6 +330,49 @@ TEST_CASE("patterns and components stay within their bounds on any text") {
       std::size_t size = 0;
       for (const std::string& s : d.decode_chain(chain)) size += s.size();
       CHECK(size <= 4 * text.size());
+    }
+  }
+}
+
+TEST_CASE("rules that multiply the text over and over are stopped") {
+  json doubling = json::array(), prefixes = json::array();
+  for (int i = 0; i < 60; ++i) {
+    doubling.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
+    prefixes.push_back({{"type", "Prepend"}, {"prepend", std::string(1000, 'a')}});
+  }
+  for (const json& rules : {doubling, prefixes}) {
+    json file = small();
+    file["normalizer"] = {{"type", "Sequence"}, {"normalizers", rules}};
+    const auto t = tok::tokenizer::from_json(file.dump());
+    CHECK_THROWS_AS(t.encode("aab"), text_error);
+    CHECK_THROWS_AS(t.encode_ids("aab"), text_error);
+  }
+  json file = small();
+  file["decoder"] = {{"type", "Sequence"}, {"decoders", doubling}};
+  CHECK_THROWS_AS(tok::tokenizer::from_json(file.dump()).decode(std::vector<std::int32_t>{0, 1}),
+                  text_error);
+  const tok::precompiled map(std::make_shared<const tok::charsmap>(
+      map_bytes(one_key(0), std::string(100000, 'b') + std::string(1, '\0')), "map"));
+  tok::aligned_text text(std::string(100, 'a'), 0u, true);
+  CHECK_THROWS_AS(map.normalize(text), text_error);
+}
+
+TEST_CASE("components are written back as they were read") {
+  const std::pair<const char*, const char*> files[] = {{"normalizers.json", "normalizer"},
+                                                       {"pre_tokenizers.json", "pre_tokenizer"},
+                                                       {"decoders.json", "decoder"},
+                                                       {"encodings.json", "post_processor"}};
+  for (const auto& [name, part] : files) {
+    const json data = tokenizer_data(name);
+    for (const json& entry : data.at(data.contains("cases") ? "cases" : std::string(part) + "s")) {
+      json file = small();
+      file[part] = entry.at(entry.contains("json") ? "json" : part);
+      file["model"]["merges"] = json::array({json::array({"a", "b"})});
+      const std::string shown = file[part].dump().substr(0, 200);
+      CAPTURE(shown);
+      const std::string written = tok::tokenizer::from_json(file.dump()).to_json();
+      CHECK(parse_json(written, "written") == file);
+      CHECK(tok::tokenizer::from_json(written).to_json() == written);
     }
   }
 }

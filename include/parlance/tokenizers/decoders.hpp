@@ -133,6 +133,7 @@ struct strip_decoder {
 };
 
 struct replace_decoder {
+  static constexpr std::size_t longest = std::size_t{1} << 24;  // rules in a row may multiply
   pattern what;
   std::string content;
   string_chain decode_chain(string_chain tokens) const {
@@ -140,6 +141,9 @@ struct replace_decoder {
       std::string out;
       what.each(token, [&](std::size_t begin, std::size_t end, bool match) {
         match ? out += content : out.append(token, begin, end - begin);
+        if (out.size() > longest)
+          throw text_error("decoder: Replace makes a token longer than " + std::to_string(longest) +
+                           " bytes");
       });
       token = std::move(out);
     }

@@ -125,6 +125,7 @@ struct precompiled {
       const auto found = map->shortest(part);
       if (!found) return false;
       modified = true;
+      text.require_room(changes.size() + found->replacement.size());
       append(changes, found->replacement, static_cast<std::int32_t>(utf8_length(part)));
       return true;
     };
