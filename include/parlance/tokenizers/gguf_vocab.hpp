@@ -101,7 +101,7 @@ inline void gguf_check(const gguf_vocab& v) {
 }
 
 // Every way to cut a piece into two pieces is a merge; better pieces first.
-inline void gguf_merges_from_scores(const gguf_vocab& v, bpe_data& data) {
+inline void gguf_merges_from_scores(const gguf_vocab& v, model_data& data) {
   token_table table;
   table.reserve(v.tokens.size(), 0);
   for (std::uint32_t id = 0; id < v.tokens.size(); ++id) table.add(v.tokens[id], id);

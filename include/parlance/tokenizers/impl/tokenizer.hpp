@@ -14,14 +14,7 @@ inline const json& component(const json& head, const char* name) {
   return at == head.end() ? absent : *at;
 }
 
-inline bpe bpe_from_spec(const tokenizer_spec& spec, bool byte_level) {
-  const json& node = component(spec.head, "model");
-  if (node.is_null()) throw format_error(spec.where, -1, "'model' is missing");
-  const json_fields fields(node, spec.where + " model");
-  const std::string type = fields.text("type", node.contains("merges") ? "BPE" : "");
-  if (type != "BPE") unsupported_component("model", type, "BPE");
-  if (!fields.at("vocab").is_object()) fields.fail("vocab", "expected an object");
-  if (spec.data.tokens.size() == 0) fields.fail("vocab", "empty");
+inline bpe bpe_from_json(const json_fields& fields, const tokenizer_spec& spec, bool byte_level) {
   if (fields.find("merges")) fields.array("merges");
   if (const json* dropout = fields.find("dropout")) {
     if (!dropout->is_number() || *dropout < 0.0 || *dropout > 1.0)
@@ -39,6 +32,41 @@ inline bpe bpe_from_spec(const tokenizer_spec& spec, bool byte_level) {
   return bpe(spec.data, std::move(options), byte_level);
 }
 
+inline unigram unigram_from_json(const json_fields& fields, tokenizer_spec& spec) {
+  unigram_options options;
+  if (fields.find("unk_id")) options.unk_id = fields.number("unk_id");
+  options.byte_fallback = fields.flag("byte_fallback", false);
+  return unigram(std::move(spec.data), options);
+}
+
+// Files older than the "type" tag: the first model that has the fields that are there.
+inline std::string model_type(const json_fields& fields) {
+  if (fields.find("type")) return fields.text("type");
+  if (fields.find("merges")) return "BPE";
+  if (fields.find("max_input_chars_per_word")) return "WordPiece";
+  return fields.at("vocab").is_array() ? "Unigram" : "WordLevel";
+}
+
+inline model model_from_spec(tokenizer_spec& spec, bool byte_level) {
+  const json& node = component(spec.head, "model");
+  if (node.is_null()) throw format_error(spec.where, -1, "'model' is missing");
+  const json_fields fields(node, spec.where + " model");
+  const std::string type = model_type(fields);
+  const bool scored = type == "Unigram";
+  if (type != "BPE" && type != "WordPiece" && type != "WordLevel" && !scored)
+    unsupported_component("model", type, "BPE, WordPiece, WordLevel, Unigram");
+  if (scored ? !fields.at("vocab").is_array() : !fields.at("vocab").is_object())
+    fields.fail("vocab", scored ? "expected an array" : "expected an object");
+  if (spec.data.tokens.size() == 0) fields.fail("vocab", "empty");
+  if (scored) return {unigram_from_json(fields, spec)};
+  if (type == "WordPiece")
+    return {
+        word_piece(spec.data, {fields.text("unk_token"), fields.text("continuing_subword_prefix"),
+                               fields.number("max_input_chars_per_word")})};
+  if (type == "WordLevel") return {word_level(spec.data, {fields.text("unk_token")})};
+  return {bpe_from_json(fields, spec, byte_level)};
+}
+
 }  // namespace impl
 
 PARLANCE_SPLIT_INLINE tokenizer::base tokenizer::build(tokenizer_spec& spec) {
@@ -49,11 +77,12 @@ PARLANCE_SPLIT_INLINE tokenizer::base tokenizer::build(tokenizer_spec& spec) {
   using impl::component;
   pre_tokenizer pre = pre_tokenizer::from_json(component(spec.head, "pre_tokenizer"));
   byte_level* last = pre.final_byte_level();
-  bpe m = impl::bpe_from_spec(spec, last != nullptr);
-  if (last) last->materialize = !m.byte_level();
+  model m = impl::model_from_spec(spec, last != nullptr);
+  const bpe* pairs = std::get_if<bpe>(&m.value);
+  if (last) last->materialize = !pairs || !pairs->byte_level();
   spec.data = {};
-  return {normalizer::from_json(component(spec.head, "normalizer")), std::move(pre),
-          model{std::move(m)}, post_processor::from_json(component(spec.head, "post_processor")),
+  return {normalizer::from_json(component(spec.head, "normalizer")), std::move(pre), std::move(m),
+          post_processor::from_json(component(spec.head, "post_processor")),
           decoder::from_json(component(spec.head, "decoder"))};
 }
 
@@ -205,7 +234,7 @@ PARLANCE_SPLIT_INLINE std::string tokenizer::to_json() const {
                     {"normalized", t.normalized},
                     {"special", t.special}});
   head["added_tokens"] = std::move(list);
-  return write_tokenizer_json(head, std::get<bpe>(model_.value));
+  return write_tokenizer_json(head, model_);
 }
 
 PARLANCE_SPLIT_INLINE void tokenizer::save_pretrained(const std::filesystem::path& folder) const {
