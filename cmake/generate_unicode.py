@@ -149,7 +149,8 @@ def probe(key, text, suffix):
     found = set()
     for part in chunks():
         n = charsmap([key] if key else [chr(c) for c in part if c not in (1, 0x301)])
-        part = [c for c in part if c > 0x7f or not key and c != 1]  # a control, so no cluster extends over it: between texts
+        # U+0001 stands between the texts: a control, so no cluster extends over it
+        part = [c for c in part if c > 0x7F or not key and c != 1]
         results = n.normalize_str("\x01".join(text(chr(c)) for c in part)).split("\x01")
         assert len(results) == len(part)
         found.update(c for c, result in zip(part, results) if result.endswith(suffix))
@@ -228,34 +229,23 @@ def scripts():
     """
     component = pre_tokenizers.UnicodeScripts()
 
-    def joins(pairs):
-        """For pairs (a, b): true where b does not start a piece after a."""
-        return [len(component.pre_tokenize_str(a + b)) == 1 for a, b in pairs]
-    latin = joins(("a", chr(c)) for c in POINTS)
-    greek = joins(("\u03b1", chr(c)) for c in POINTS)
-    wild = {c for c, x, y in zip(POINTS, latin, greek) if x and y}
-    runs, previous = [], None
+    def same(a, b):
+        return len(component.pre_tokenize_str(chr(a) + chr(b))) == 1
+    firsts, runs = [], []  # one character of each script; (first code point, number)
     for c in POINTS:
-        kind = "any" if c in wild else None
-        if kind is None and previous is not None and previous[1] != "any" and \
-                joins([(chr(previous[0]), chr(c))])[0]:
-            previous = (c, previous[1])
-            continue
-        if kind == "any" and previous is not None and previous[1] == "any":
-            continue
-        runs.append((c, kind))
-        previous = (c, kind)
-    known, out = [], []
-    for c, kind in runs:
-        if kind == "any":
-            out.append((c, 0))
-            continue
-        number = next((k for k, r in enumerate(known) if joins([(chr(r), chr(c))])[0]), None)
-        if number is None:
-            number = len(known)
-            known.append(c)
-        out.append((c, number + 1))
-    return [run for i, run in enumerate(out) if i == 0 or out[i - 1][1] != run[1]]
+        last = runs[-1][1] if runs else 0
+        if same(0x61, c) and same(0x3B1, c):
+            number = 0
+        elif last and same(firsts[last - 1], c):
+            number = last
+        else:
+            number = next((k for k, first in enumerate(firsts, 1) if same(first, c)), 0)
+            if not number:
+                firsts.append(c)
+                number = len(firsts)
+        if not runs or number != last:
+            runs.append((c, number))
+    return runs
 
 
 def emit(out, kind, name, values, per_line=20):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Makes normalizers.json, pre_tokenizers.json, decoders.json and encodings.json: every component of
-tokenizer.json on its own, and encodings of pairs and pre-split words, truncated and padded; and
-graphemes.json.
+tokenizer.json on its own, and encodings of pairs and pre-split words, truncated and padded;
+graphemes.json and scores.json.
 
 Expected values come from Hugging Face tokenizers (version recorded in the files), character maps
 from SentencePiece's trainer, grapheme clusters from ICU (through node). Usage: tokenizer_components.py OUT_DIR
@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -313,6 +314,22 @@ def graphemes(out_dir):
     write(out_dir, "graphemes.json", {"cases": rows})
 
 
+def scores(out_dir):
+    """Decimal texts and the number that the original reads, as the scores of a Unigram model."""
+    rng = random.Random(8)
+    texts = [repr(struct.unpack("f", struct.pack("f", -15 * rng.random()))[0]) for _ in range(300)]
+    texts += [repr(-rng.random() * 10 ** rng.randint(-30, 12)) for _ in range(150)]
+    texts += ["%s%d.%0*dE%+d" % (rng.choice(("-", "")), rng.randrange(10 ** rng.randint(1, 24)), rng.randint(1, 24),
+                                 rng.randrange(10 ** 20), rng.randint(-330, 250)) for _ in range(150)]
+    texts += ["0.0", "-0.0", "-12", "7", "18446744073709551615", "18446744073709551616", "-99999999999999999999.5",
+              "1e-400", "0.1e1", "1.0e-0", "123456789012345678901234567890.25", "4.9e-324", "0.000000000000000000000001",
+              "1.00000000000000000000000000000001", "9007199254740993.0", "1e308", "17.976931348623157E307"]
+    pieces = ",".join('["p%d",%s]' % pair for pair in enumerate(texts))
+    t = Tokenizer.from_str('{"version":"1.0","model":{"type":"Unigram","unk_id":0,"vocab":[%s]}}' % pieces)
+    write(out_dir, "scores.json", {"cases": [
+        [text, score] for text, (_, score) in zip(texts, json.loads(t.to_str())["model"]["vocab"])]})
+
+
 if __name__ == "__main__":
-    for make in (normalizers, pre_tokenizers, decoders, encodings, graphemes):
+    for make in (normalizers, pre_tokenizers, decoders, encodings, graphemes, scores):
         make(sys.argv[1])

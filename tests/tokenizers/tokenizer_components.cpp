@@ -2,7 +2,10 @@
 // Normalizers, pre-tokenizers, decoders and patterns on their own against Hugging Face tokenizers.
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "parlance/tokenizers/basic_tokenizer.hpp"
+#include "parlance/tokenizers/decimal_score.hpp"
 #include "parlance/tokenizers/decoders.hpp"
 #include "parlance/tokenizers/pre_tokenizers.hpp"
 #include "tokenizer_data.hpp"
@@ -133,4 +136,17 @@ TEST_CASE("a regular expression that backtracks without end is stopped") {
   const tok::regex evil("(a+)+$x");
   const std::string text(40, 'a');
   CHECK_THROWS_AS(evil.each(text, [](std::size_t, std::size_t) {}), text_error);
+}
+
+TEST_CASE("scores are the numbers that the original reads, to the last bit") {
+  const json data = tokenizer_data("scores.json");
+  for (const json& row : data.at("cases")) {
+    const auto text = row[0].get<std::string>();
+    CAPTURE(text);
+    CHECK(tok::decimal_score(text) == row[1].get<double>());
+  }
+  CHECK(std::signbit(tok::decimal_score("-0.0")));
+  CHECK(std::isinf(tok::decimal_score("1e309")));
+  CHECK(std::isinf(tok::decimal_score("-1e99999999999999999999")));
+  CHECK(tok::decimal_score("1e-99999999999999999999") == 0.0);
 }

@@ -105,6 +105,19 @@ void check_queries(const tok::encoding& e, const json& expected) {
   }
 }
 
+// Byte offsets against those of characters, and the ids without offsets, for one text.
+void check_bytes(const tok::tokenizer& t, const tok::encoding& e, const json& row) {
+  const std::string text = row.at("text");
+  const auto characters = [&](std::size_t bytes) {
+    return utf8_length(std::string_view(text).substr(0, bytes));
+  };
+  for (std::size_t i = 0; i < e.size(); ++i) {
+    CHECK(characters(e.byte_offsets[i].begin) == e.offsets[i].begin);
+    CHECK(characters(e.byte_offsets[i].end) == e.offsets[i].end);
+  }
+  CHECK(t.encode_ids(text, options_of(row)) == e.ids);
+}
+
 tok::tokenizer with_post_processor(const json& data, const json& post) {
   json file = data.at("tokenizer");
   file["post_processor"] = post;
@@ -128,6 +141,7 @@ TEST_CASE("encodings agree with the original") {
       }
       const tok::encoding e = encode(t, row, options_of(row));
       CHECK(to_json(e).dump() == row.at("encoding").dump());
+      if (row.contains("text") && !row.contains("pair")) check_bytes(t, e, row);
       if (row.contains("queries")) check_queries(e, row["queries"]);
       if (!row.contains("labels")) continue;
       std::vector<std::int32_t> labels(100);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "parlance/core/json.hpp"
+#include "parlance/tokenizers/decimal_score.hpp"
 #include "parlance/tokenizers/json_fields.hpp"
 #include "parlance/tokenizers/models.hpp"
 
@@ -33,7 +34,7 @@ class tokenizer_sax : public json_dom_sax {
     return mode_ == mode::dom ? json_dom_sax::number_integer(v) : score(static_cast<double>(v));
   }
   bool number_float(double v, const std::string& s) override {
-    return mode_ == mode::dom ? json_dom_sax::number_float(v, s) : score(v);
+    return mode_ == mode::dom ? json_dom_sax::number_float(v, s) : score(decimal_score(s));
   }
   bool number_unsigned(std::uint64_t v) override {
     if (mode_ == mode::dom) return json_dom_sax::number_unsigned(v);

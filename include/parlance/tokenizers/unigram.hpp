@@ -57,6 +57,9 @@ class unigram {
 
   // emit(id, begin, end) for the pieces of one text; begin and end are bytes of it. Throws
   // format_error when an unknown token is needed and unk_id is not set.
+  // True when the token's string is the text it stands for: that of unknown characters.
+  bool token_is_text(std::uint32_t id) const { return options_.unk_id == id; }
+
   template <class Emit>
   void tokenize(std::string_view text, scratch& s, Emit emit) const {
     if (text.empty()) return;

@@ -67,7 +67,10 @@ PARLANCE_TOKENIZER(void)::tokenize(const impl::source_text& source, std::int32_t
         put(s.token, std::string(view), 0, s.end - s.begin);
       } else {
         m.tokenize(view, scratch, [&](std::uint32_t id, std::uint32_t b, std::uint32_t e) {
-          put(static_cast<std::int32_t>(id), m.id_to_token(id).value_or(std::string()), b, e);
+          bool is_text = false;
+          if constexpr (requires { m.token_is_text(id); }) is_text = m.token_is_text(id);
+          put(static_cast<std::int32_t>(id),
+              is_text ? std::string(view.substr(b, e - b)) : m.id_to_token(id).value_or(""), b, e);
         });
       }
       ++piece;
