@@ -135,7 +135,7 @@ TEST_CASE("components that are not handled are named") {
       {"/pre_tokenizer", R"({"type":"Unknown"})"},
       {"/post_processor", R"({"type":"Foo"})"},
       {"/decoder", R"({"type":"Ctc"})"},
-      {"/model", R"({"type":"Unigram","vocab":[["a",0.5]],"unk_id":0})"},
+      {"/model", R"({"type":"Bigram","vocab":[["a",0.5]],"unk_id":0})"},
       {"/model/dropout", "0.5"}};
   for (const auto& [pointer, value] : unknown) {
     const std::string change = value;

@@ -2,6 +2,7 @@
 // Base64 (RFC 4648, section 4), decoded strictly: padding is required and unused bits are zero.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -43,6 +44,22 @@ inline std::string base64_decode(std::string_view text, const std::string& where
     out.push_back(static_cast<char>(bits >> count & 0xFF));
   }
   if ((bits & ((1u << count) - 1)) != 0) fail(digits, "unused bits are not zero");
+  return out;
+}
+
+inline std::string base64_encode(std::string_view bytes) {
+  static constexpr char digits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k)
+      out.push_back(k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=');
+  }
   return out;
 }
 

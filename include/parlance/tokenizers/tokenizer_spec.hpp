@@ -151,6 +151,17 @@ class tokenizer_sax : public json_dom_sax {
 
 }  // namespace impl
 
+// A specification made by a program; `where` names what it is made from.
+inline tokenizer_spec empty_spec(std::string where) {
+  tokenizer_spec spec;
+  spec.where = std::move(where);
+  for (const char* key : {"version", "truncation", "padding", "added_tokens", "normalizer",
+                          "pre_tokenizer", "post_processor", "decoder", "model"})
+    spec.head[key] = nullptr;
+  spec.head["version"] = "1.0";
+  return spec;
+}
+
 inline tokenizer_spec read_tokenizer_json(std::string_view text, const std::string& where) {
   tokenizer_spec spec;
   spec.where = where;
