@@ -9,9 +9,12 @@ namespace {
 
 const char* usage =
     "tokenize MODEL_OR_FILE [--decode] < lines\n"
-    "  a line: a string, or {\"text\", \"pair\", \"add_special_tokens\", \"truncation\",\n"
-    "  \"max_length\", \"stride\", \"padding\"}; with --decode {\"ids\", "
-    "\"skip_special_tokens\"}\n";
+    "  a line: a string, or {\"text\" or \"words\" (pre-split), \"pair\" (of the same kind),\n"
+    "  \"add_special_tokens\", \"truncation\" (true or a strategy), \"max_length\", \"stride\",\n"
+    "  \"padding\" (true, \"longest\" or \"max_length\")}; with --decode ids, or {\"ids\",\n"
+    "  \"skip_special_tokens\"}\n";
+
+using words = std::vector<std::string>;
 
 json encoding_json(const tokenizers::encoding& e) {
   json offsets = json::array(), words = json::array(), sequences = json::array();
@@ -31,20 +34,55 @@ json encoding_json(const tokenizers::encoding& e) {
           {"overflowing", std::move(overflowing)}};
 }
 
+// A field that is a flag or the name of a strategy: empty when it is off or absent.
+std::string strategy_of(const json& line, const char* name, const char* when_true,
+                        std::initializer_list<std::string_view> known) {
+  const json value = line.value(name, json(false));
+  std::string chosen;
+  if (value.is_string())
+    chosen = value.get<std::string>();
+  else if (!value.is_null() && value.get<bool>())
+    chosen = when_true;
+  if (!chosen.empty() && std::find(known.begin(), known.end(), chosen) == known.end())
+    throw option_error(std::string(name) + " '" + chosen + "'", did_you_mean(chosen, known));
+  return chosen.starts_with("do_not") ? std::string() : chosen;
+}
+
+std::optional<std::uint32_t> length_of(const tokenizers::tokenizer& tokenizer, const json& line) {
+  if (line.contains("max_length")) return line["max_length"].get<std::uint32_t>();
+  const std::int64_t longest = tokenizer.config().model_max_length;
+  return longest > 0 && longest < 0x7FFFFFFF ? std::optional(static_cast<std::uint32_t>(longest))
+                                             : std::nullopt;
+}
+
 tokenizers::encode_options read_options(const tokenizers::tokenizer& tokenizer, const json& line) {
+  using tokenizers::truncation_strategy;
   tokenizers::encode_options o;
   if (!line.is_object()) return o;
   o.add_special_tokens = line.value("add_special_tokens", true);
-  if (line.value("truncation", false)) {
-    tokenizers::truncation_options t;
-    t.max_length = line.at("max_length").get<std::uint32_t>();
-    t.stride = line.value("stride", std::uint32_t{0});
-    t.side = tokenizer.config().truncation_side;
-    o.truncation = t;
+  const auto length = length_of(tokenizer, line);
+  const std::string padding =
+      strategy_of(line, "padding", "longest", {"longest", "max_length", "do_not_pad"});
+  std::string truncation =
+      strategy_of(line, "truncation", "longest_first",
+                  {"longest_first", "only_first", "only_second", "do_not_truncate"});
+  // transformers takes a lone max_length for a wish to truncate.
+  if (padding.empty() && !line.contains("truncation") && line.contains("max_length"))
+    truncation = "longest_first";
+  if (!truncation.empty() && length) {
+    o.truncation = tokenizers::truncation_options{
+        *length, line.value("stride", std::uint32_t{0}),
+        truncation == "only_first"    ? truncation_strategy::only_first
+        : truncation == "only_second" ? truncation_strategy::only_second
+                                      : truncation_strategy::longest_first,
+        tokenizer.config().truncation_side};
   }
-  if (line.contains("padding") && line["padding"] != false) {
-    tokenizers::padding_options p;
-    if (line["padding"] == "max_length") p.length = line.at("max_length").get<std::uint32_t>();
+  if (!padding.empty()) {
+    if (!tokenizer.pad_id() && !tokenizer.file_padding())
+      throw option_error("padding: the tokenizer has no padding token",
+                         "tokenizer_config.json names it as \"pad_token\"");
+    auto p = tokenizer.file_padding().value_or(tokenizers::padding_options());
+    p.length = padding == "max_length" ? length : std::nullopt;
     p.side = tokenizer.config().padding_side;
     if (const auto pad = tokenizer.pad_id()) {
       p.pad_id = *pad;
@@ -55,18 +93,27 @@ tokenizers::encode_options read_options(const tokenizers::tokenizer& tokenizer, 
   return o;
 }
 
+json encode_line(const tokenizers::tokenizer& t, const json& line) {
+  const tokenizers::encode_options o = read_options(t, line);
+  if (line.is_string()) return encoding_json(t.encode(line.get<std::string>(), o));
+  const bool pair = line.contains("pair") && !line["pair"].is_null();
+  if (line.contains("words")) {
+    if (line.contains("text")) throw option_error("both \"text\" and \"words\"");
+    const auto first = line["words"].get<words>();
+    return encoding_json(pair ? t.encode(first, line["pair"].get<words>(), o) : t.encode(first, o));
+  }
+  const auto first = line.at("text").get<std::string>();
+  return encoding_json(pair ? t.encode(first, line["pair"].get<std::string>(), o)
+                            : t.encode(first, o));
+}
+
 json answer(const tokenizers::tokenizer& t, const json& line, bool decode) {
   if (decode) {
     const json& ids = line.is_array() ? line : line.at("ids");
     const bool skip = line.is_object() && line.value("skip_special_tokens", false);
     return t.decode(ids.get<std::vector<std::int32_t>>(), {.skip_special_tokens = skip});
   }
-  if (line.is_object() && line.contains("words"))
-    throw unsupported_error("tokenize: pre-split \"words\"", "give the sentence as \"text\"");
-  const std::string text = (line.is_string() ? line : line.at("text")).get<std::string>();
-  if (line.is_object() && line.contains("pair"))
-    return encoding_json(t.encode(text, line["pair"].get<std::string>(), read_options(t, line)));
-  return encoding_json(t.encode(text, read_options(t, line)));
+  return encode_line(t, line);
 }
 
 }  // namespace

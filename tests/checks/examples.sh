@@ -15,6 +15,9 @@ expect 'generated_text'; expect '"error"'
 printf '%s\n' '{"text": "Hello there", "top": 2}' 'not json' | "$bin/score" "$models/llama_gqa" > "$work/out"
 expect '"perplexity":'; expect '"kind":"format"'
 echo '"Hello there"' | "$bin/tokenize" "$models/llama_gqa" > "$work/out"; expect '"offsets":'
+printf '%s\n' '{"words": ["Hello", "there"], "pair": ["x"]}' '{"words": "Hello"}' '{"text": "a", "truncation": "only_fist"}' |
+  "$bin/tokenize" "$models/llama_gqa" > "$work/out"
+expect '"sequence_ids":'; expect '"kind":"format"'; expect "did you mean 'only_first'"
 "$bin/inspect" "$models/gemma2" > "$work/out"; expect 'model.layers.0.self_attn.q_proj.weight'
 echo "Hello there" | "$bin/custom_pipeline" "$models/llama_gqa" > "$work/out"; expect 'bits a token'
 "$bin/custom_model" "$work/parity" > "$work/out"; expect '8 of 8'

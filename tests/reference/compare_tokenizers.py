@@ -4,7 +4,8 @@
 
 Usage: compare_tokenizers.py DRIVER ROOT [-n COUNT] [--seed S] [--only NAME]
 DRIVER is the compiled tests/reference/tokenize_driver.cpp; ROOT holds models/ and tokenizers/ with
-the downloaded folders. Ids, tokens, offsets, type ids, masks, word ids, sequence ids and decoded
+the downloaded folders. Vocabularies of GGUF files, streamed and decoded text too; tokenizer_fuzz.py
+goes through many more strings. Ids, tokens, offsets, type ids, masks, word ids, sequence ids and decoded
 text must all agree; pairs too. Exit status 1 on any mismatch.
 """
 import argparse
@@ -17,45 +18,12 @@ import tempfile
 
 from tokenizers import Tokenizer
 
+from tokenizer_fuzz import random_text
+
 FOLDERS = ["models/SmolLM2-135M-Instruct", "models/gemma-3-270m", "tokenizers/llama3_1",
            "tokenizers/qwen3", "tokenizers/gptoss", "tokenizers/deepseek_v3", "tokenizers/llama2"]
 GGUFS = {"models/smollm2-135m-instruct.Q4_0.gguf": "models/SmolLM2-135M-Instruct",
          "models/gemma-3-270m.Q4_K_M.gguf": "models/gemma-3-270m"}
-RANGES = [(0x20, 0x7E)] * 6 + [
-    (0, 0x1F), (0x7F, 0xFF), (0x100, 0x24F), (0x300, 0x36F), (0x370, 0x3FF), (0x400, 0x4FF),
-    (0x590, 0x6FF), (0x900, 0x97F), (0xE00, 0xEFF), (0x1100, 0x11FF), (0x1E00, 0x1FFF),
-    (0x2000, 0x206F), (0x20A0, 0x214F), (0x2500, 0x27BF), (0x3000, 0x30FF), (0x4E00, 0x9FFF),
-    (0xAC00, 0xD7A3), (0xF900, 0xFAFF), (0xFB00, 0xFDFF), (0xFE00, 0xFFFF), (0x1F300, 0x1FAFF),
-    (0x1D400, 0x1D7FF), (0x10000, 0x10FFFF)]
-WORDS = ("the of and to in is you that it he was for on are with as his they be at one have this "
-         "from or had by hot but some what there we can out other were all your when up use word "
-         "I'm don't it's we've they'll HELLO World camelCase snake_case XMLHttpRequest 日本語 東京 "
-         "français naïve Straße русский текст العربية עברית हिन्दी ไทย 한국어 Việt emoji 😀 👩‍👩‍👧 "
-         "🇩🇪 é ñ ﬁ ① ½ Ⅷ ٣ 123 1234567 3.14 0x1F def return {} [] () == != <= -> // /* */ # "
-         "https://example.com/?q=1 a@b.co \t \n \r\n \n\n   \u00a0 \u2003 \u200d \ufeff 'S 'ſ ’s "
-         "İ ǅ ʰ àͅ ạ̇ 각 각 ཱི ́ ̀").split(" ")
-
-
-def random_text(rng, specials):
-    parts = []
-    for _ in range(rng.choice([1, 2, 3, 5, 8, 13, 21])):
-        kind = rng.random()
-        if kind < 0.45:
-            parts.append(rng.choice(WORDS))
-        elif kind < 0.55:
-            parts.append(rng.choice([" ", "  ", "   ", "\n", "\n\n", "\t", " \n ", "\r\n", "    "]))
-        elif kind < 0.9:
-            low, high = rng.choice(RANGES)
-            for _ in range(rng.randint(1, 6)):
-                c = rng.randint(low, high)
-                parts.append(chr(c) if not 0xD800 <= c <= 0xDFFF else " ")
-        elif kind < 0.95 and specials:
-            parts.append(rng.choice(specials))
-        else:
-            parts.append(rng.choice(WORDS)[:3] * rng.randint(1, 9))
-        if rng.random() < 0.5:
-            parts.append(" ")
-    return "".join(parts)
 
 
 def expected(tokenizer, row):

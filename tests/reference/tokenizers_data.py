@@ -4,8 +4,8 @@
 
 Everything comes from Hugging Face tokenizers (version recorded in the files). family_*.json: a
 tokenizer.json (BPE trained on the text below) and cases {text[, pair], ids, offsets, ...};
-components.json: normalizers, pre-tokenizers, decoders on their own; patterns.json: regular
-expressions; normalization.json: the four forms. Usage: tokenizers_data.py OUT_DIR
+patterns.json: regular expressions;
+normalization.json: the four forms. Single components: tokenizer_components.py. Usage: tokenizers_data.py OUT_DIR
 """
 import json
 import random
@@ -241,72 +241,11 @@ def families(out_dir):
                "cases": [family_case(t, r) for r in rows]})
 
 
-NORMALIZERS = [
-    {"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"},
-    {"type": "Strip", "strip_left": True, "strip_right": False},
-    {"type": "Strip", "strip_left": False, "strip_right": True}, {"type": "Prepend", "prepend": "▁x"},
-    replace("a", ""), replace(" ", "▁▁"),
-    {"type": "Replace", "pattern": {"Regex": r"\s{2,}"}, "content": " "},
-    {"type": "Replace", "pattern": {"Regex": r"(?<=[a-z])\p{N}+"}, "content": "#"},
-    seq("n", [{"type": "NFKD"}, {"type": "Lowercase"}, {"type": "Prepend", "prepend": " "}]),
-]
-PRE_TOKENIZERS = [
-    BYTE, BYTE_RE, dict(BYTE_RE, add_prefix_space=True),
-    {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False},
-    {"type": "Whitespace"}, {"type": "WhitespaceSplit"},
-] + [{"type": "Punctuation", "behavior": b} for b in
-     ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-] + [{"type": "Split", "pattern": p, "behavior": b, "invert": i}
-     for p in ({"String": "a"}, {"Regex": r"\s"}) for i in (False, True)
-     for b in ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
-] + [{"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated", "invert": False}
-] + [{"type": "Metaspace", "replacement": "▁", "prepend_scheme": s, "split": p}
-     for s in ("always", "first", "never") for p in (True, False)
-] + [seq("p", [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁",
-                                             "prepend_scheme": "first", "split": True}]),
-     seq("p", [{"type": "Punctuation", "behavior": "Contiguous"}, BYTE, split("[0-9][0-9][0-9]")]),
-     seq("p", [split(r"\p{N}{1,3}(?=(?:\p{N}{3})*$)"), BYTE_RE])]
-DECODERS = [
-    (BYTE, [["Ġa", "b", "Ã", "©", "Ã"], ["ĠðŁĺ", "ģ", "<s>", "日"], []]),
-    (None, [["a", "b"], []]),
-    ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
-     [["▁a▁", "▁b", "c▁"], ["▁"], []]),
-    ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": True},
-     [["▁a▁", "▁b"]]),
-    (seq("d", SPM_DECODER), [["▁a", "<0xC3>", "<0xA9>", "b"], ["<0xC3>", "x"], ["<0xe2>", "<0x82>"],
-                             ["<0x4g>", "<0x41>"]]),
-    ({"type": "Strip", "content": "a", "start": 1, "stop": 2}, [["aabaaa", "abaa", "bab"]]),
-    ({"type": "WordPiece", "prefix": "##", "cleanup": True},
-     [["##a", "##b", "c", "'", "s", ".", "do not", "n't", "!"]]),
-    ({"type": "WordPiece", "prefix": "##", "cleanup": False}, [["a", "##b", ".", "##"]]),
-    ({"type": "BPEDecoder", "suffix": "</w>"}, [["a", "b</w>", "c</w>"]]),
-    (seq("d", [{"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": "_"},
-               {"type": "Fuse"}]), [["a  b", " c "]]),
-]
-
-
 def shell(**parts):
     shape = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
              "post_processor": None, "decoder": None,
              "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}
     return Tokenizer.from_str(json.dumps(dict(shape, **parts)))
-
-
-def components(out_dir):
-    texts = [t for t in torture(99, 25) if len(t) < 40]
-    rows = {"normalizers": [], "pre_tokenizers": [], "decoders": []}
-    for j in NORMALIZERS:
-        n = shell(normalizer=j).normalizer
-        rows["normalizers"].append({"json": j, "cases": [[t, n.normalize_str(t)] for t in texts]})
-    for j in PRE_TOKENIZERS:
-        p = shell(pre_tokenizer=j).pre_tokenizer
-        rows["pre_tokenizers"].append({"json": j, "cases": [
-            [t, [[s, b, e] for s, (b, e) in p.pre_tokenize_str(t)]] for t in texts[:45]]})
-    for j, lists in DECODERS:
-        d = shell(decoder=j).decoder
-        rows["decoders"].append({"json": j, "cases": [
-            [x, " ".join(x) if d is None else d.decode(x)] for x in lists]})
-    write(out_dir, "components.json", rows)
 
 
 PATTERNS = [
@@ -384,7 +323,6 @@ def write(out_dir, name, value):
 
 if __name__ == "__main__":
     families(sys.argv[1])
-    components(sys.argv[1])
     patterns(sys.argv[1])
     normalization(sys.argv[1])
     truncation(sys.argv[1])

@@ -74,7 +74,7 @@ TEST_CASE("merging equals the definition for short and for long words") {
 }
 
 TEST_CASE("a token that no merge reaches is not used, except with ignore_merges") {
-  tok::bpe_data data;
+  tok::model_data data;
   for (const char* token : {"a", "b", "c", "bc", "abc"}) {
     data.ids.push_back(static_cast<std::uint32_t>(data.tokens.size()));
     data.tokens.add(token);
@@ -114,7 +114,7 @@ TEST_CASE("a hash table of tokens finds every token and nothing else") {
 TEST_CASE("a tokenizer composed at compile time equals the one from the file") {
   const json data = tokenizer_data("family_gpt2.json");
   const json& file = data.at("tokenizer");
-  tok::bpe_data parts;
+  tok::model_data parts;
   for (const auto& [token, id] : file.at("model").at("vocab").items()) {
     parts.tokens.add(token);
     parts.ids.push_back(id.get<std::uint32_t>());

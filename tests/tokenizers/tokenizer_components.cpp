@@ -2,6 +2,10 @@
 // Normalizers, pre-tokenizers, decoders and patterns on their own against Hugging Face tokenizers.
 #include <doctest/doctest.h>
 
+#include <cmath>
+
+#include "parlance/tokenizers/basic_tokenizer.hpp"
+#include "parlance/tokenizers/decimal_score.hpp"
 #include "parlance/tokenizers/decoders.hpp"
 #include "parlance/tokenizers/pre_tokenizers.hpp"
 #include "tokenizer_data.hpp"
@@ -10,49 +14,63 @@ using namespace parlance;
 using namespace parlance_test;
 namespace tok = parlance::tokenizers;
 
-TEST_CASE("normalizers agree with the original") {
-  const json data = tokenizer_data("components.json");
+namespace {
+
+std::vector<std::int32_t> character_offsets(const std::string& text, const tok::aligned_text& of) {
+  const tok::impl::character_map map(text);
+  std::vector<tok::byte_range> offsets;
+  for (std::size_t i = 0; i < of.text().size(); i += tok::unicode::length_of(of.text()[i]))
+    offsets.push_back(map.characters(of.ranges()[i]));
+  return flat(offsets);
+}
+
+}  // namespace
+
+TEST_CASE("normalizers agree with the original, text and alignment") {
+  const json data = tokenizer_data("normalizers.json");
+  const auto texts = data.at("texts").get<std::vector<std::string>>();
   for (const json& entry : data.at("normalizers")) {
-    CAPTURE(entry.at("json").dump());
+    CAPTURE(entry.at("json").dump().substr(0, 200));
     const auto n = tok::normalizer::from_json(entry.at("json"));
-    for (const json& row : entry.at("cases")) {
-      const auto text = row[0].get<std::string>();
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const std::string& text = texts[i];
       CAPTURE(text);
       tok::aligned_text tracked(text, 0u, true), plain(text, 0u, false);
       n.normalize(tracked);
       n.normalize(plain);
-      CHECK(tracked.text() == row[1].get<std::string>());
+      CHECK(tracked.text() == entry.at("rows")[i][0].get<std::string>());
       CHECK(plain.text() == tracked.text());
-      CHECK(tracked.ranges().size() == tracked.text().size());
+      CHECK(json(character_offsets(text, tracked)).dump() == entry.at("rows")[i][1].dump());
       if (n.unchanged(text)) CHECK(tracked.text() == text);
     }
   }
 }
 
 TEST_CASE("pre-tokenizers agree with the original") {
-  const json data = tokenizer_data("components.json");
+  const json data = tokenizer_data("pre_tokenizers.json");
+  const auto texts = data.at("texts").get<std::vector<std::string>>();
   for (const json& entry : data.at("pre_tokenizers")) {
     CAPTURE(entry.at("json").dump());
     const auto p = tok::pre_tokenizer::from_json(entry.at("json"));
-    for (const json& row : entry.at("cases")) {
-      const auto text = row[0].get<std::string>();
-      CAPTURE(text);
-      tok::pre_tokenized pieces(text);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      CAPTURE(texts[i]);
+      const tok::impl::character_map map(texts[i]);
+      tok::pre_tokenized pieces(texts[i]);
       p.pre_tokenize(pieces);
-      json got = json::array();
+      json strings = json::array();
+      std::vector<tok::byte_range> offsets;
       for (const tok::split& s : pieces.splits()) {
-        const auto at = pieces.original_range(s.begin, s.end);
-        const std::string_view whole = text;
-        got.push_back({std::string(pieces.text(s)), utf8_length(whole.substr(0, at.begin)),
-                       utf8_length(whole.substr(0, at.end))});
+        strings.push_back(std::string(pieces.text(s)));
+        offsets.push_back(map.characters(pieces.original_range(s.begin, s.end)));
       }
-      CHECK(got == row[1]);
+      CHECK(strings.dump() == entry.at("rows")[i][0].dump());
+      CHECK(json(flat(offsets)).dump() == entry.at("rows")[i][1].dump());
     }
   }
 }
 
 TEST_CASE("decoders agree with the original") {
-  const json data = tokenizer_data("components.json");
+  const json data = tokenizer_data("decoders.json");
   for (const json& entry : data.at("decoders")) {
     CAPTURE(entry.at("json").dump());
     const auto d = tok::decoder::from_json(entry.at("json"));
@@ -118,4 +136,17 @@ TEST_CASE("a regular expression that backtracks without end is stopped") {
   const tok::regex evil("(a+)+$x");
   const std::string text(40, 'a');
   CHECK_THROWS_AS(evil.each(text, [](std::size_t, std::size_t) {}), text_error);
+}
+
+TEST_CASE("scores are the numbers that the original reads, to the last bit") {
+  const json data = tokenizer_data("scores.json");
+  for (const json& row : data.at("cases")) {
+    const auto text = row[0].get<std::string>();
+    CAPTURE(text);
+    CHECK(tok::decimal_score(text) == row[1].get<double>());
+  }
+  CHECK(std::signbit(tok::decimal_score("-0.0")));
+  CHECK(std::isinf(tok::decimal_score("1e309")));
+  CHECK(std::isinf(tok::decimal_score("-1e99999999999999999999")));
+  CHECK(tok::decimal_score("1e-99999999999999999999") == 0.0);
 }

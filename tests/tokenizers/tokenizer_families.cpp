@@ -14,8 +14,11 @@ namespace tok = parlance::tokenizers;
 namespace {
 
 const std::vector<std::string> families{
-    "gpt2",     "roberta", "smollm", "llama3", "qwen2", "qwen35",    "o200k",           "tekken",
-    "deepseek", "llama2",  "gemma",  "clip",   "word",  "metaspace", "metaspace_split",
+    "gpt2",    "roberta",       "smollm",          "llama3",      "qwen2",       "qwen35",
+    "o200k",   "tekken",        "deepseek",        "llama2",      "gemma",       "clip",
+    "word",    "metaspace",     "metaspace_split", "bert",        "bert_cased",  "wordlevel",
+    "unigram", "unigram_bytes", "unigram_whole",   "bpe_unknown", "bpe_affixes", "bpe_fallback",
+    "t5",      "albert",        "xlm_roberta",     "deberta_v2",  "mbart",
 };
 
 tok::encoding encode(const tok::tokenizer& t, const json& row) {

@@ -32,6 +32,20 @@ std::string family(const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("without added_tokens_decoder the map of special tokens wins") {
+  const folder f("map");
+  f.write("tokenizer.json", family("gpt2"));
+  f.write("tokenizer_config.json", R"({"bos_token": "</s>", "eos_token": "</s>"})");
+  f.write("special_tokens_map.json", R"({"bos_token": "<s>", "unk_token": "<unk>"})");
+  f.write("added_tokens.json", R"({"later": 901, "sooner": 900, "<unk>": 2})");
+  const auto t = tok::tokenizer::from_pretrained(f.path);
+  CHECK(t.bos_id() == 0);
+  CHECK(t.eos_id() == 1);
+  CHECK(t.unk_id() == 2);
+  REQUIRE(t.token_to_id("later"));
+  CHECK(*t.token_to_id("later") == *t.token_to_id("sooner") + 1);
+}
+
 TEST_CASE("a folder gives special tokens, flags and chat templates") {
   const folder f("config");
   f.write("tokenizer.json", family("gpt2"));
@@ -47,7 +61,7 @@ TEST_CASE("a folder gives special tokens, flags and chat templates") {
   CHECK(t.special_token("bos_token") == "<s>");
   CHECK(t.bos_id() == 0);
   CHECK(t.eos_id() == 1);
-  CHECK(t.unk_id() == 2);
+  CHECK_FALSE(t.unk_id().has_value());  // added_tokens_decoder makes the map void
   CHECK_FALSE(t.pad_id().has_value());
   CHECK(t.config().model_max_length == 2048);
   CHECK(t.config().padding_side == tok::direction::left);

@@ -3,6 +3,7 @@
 // DerivedGeneralCategory), normalization against Hugging Face tokenizers.
 #include <doctest/doctest.h>
 
+#include "parlance/tokenizers/graphemes.hpp"
 #include "parlance/tokenizers/unicode_normalize.hpp"
 #include "tokenizer_data.hpp"
 
@@ -88,4 +89,43 @@ TEST_CASE("most text is recognised as normalized without work") {
   CHECK(unicode::is_normalized("caf\xC3\xA9 \xE6\x97\xA5\xE6\x9C\xAC \xF0\x9F\x98\x80",
                                unicode::form::nfc));
   CHECK_FALSE(unicode::is_normalized("e\xCC\x81", unicode::form::nfc));
+}
+
+TEST_CASE("grapheme clusters agree with ICU") {
+  const json data = tokenizer_data("graphemes.json");
+  for (const json& row : data.at("cases")) {
+    const auto text = row[0].get<std::string>();
+    CAPTURE(row.dump());
+    json lengths = json::array();
+    for (std::size_t i = 0; i < text.size();) {
+      const std::size_t end = unicode::grapheme_end(text, i);
+      lengths.push_back(utf8_length(std::string_view(text).substr(i, end - i)));
+      i = end;
+    }
+    CHECK(lengths.dump() == row[1].dump());
+  }
+}
+
+TEST_CASE("what BertNormalizer and StripAccents drop has the sizes of Unicode 8 and 9") {
+  int marks = 0, nonspacing = 0, dropped = 0;
+  for (char32_t c = 0; c <= 0x10FFFF; ++c) {
+    const auto d = unicode::details(c);
+    marks += (d & unicode::mark) != 0;
+    nonspacing += (d & unicode::nonspacing_mark) != 0;
+    dropped += (d & unicode::control) != 0;
+  }
+  CHECK(marks == 2097);
+  CHECK(nonspacing > 1300);  // those that NFD leaves
+  CHECK(dropped == 137681);
+  CHECK(unicode::details(0x110000) == 0);
+  CHECK(unicode::details(0xFFFFFFFF) == 0);
+}
+
+TEST_CASE("scripts are numbered alike for alike characters") {
+  CHECK(unicode::script(U'a') == unicode::script(U'\u00E9'));
+  CHECK(unicode::script(U'\u3042') == unicode::script(U'\u4E00'));  // Hiragana counts as Han
+  CHECK(unicode::script(U'\u30FC') == unicode::script(U'\u4E00'));
+  CHECK(unicode::script(U'a') != unicode::script(U'\u0430'));
+  CHECK(unicode::script(U' ') == unicode::any_script);
+  CHECK(unicode::script(0x10FFFF) == unicode::any_script);
 }

@@ -4,6 +4,7 @@
 // prefix.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,11 @@
 namespace parlance::inline PARLANCE_ABI {
 
 inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
+
+inline bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
 
 struct utf8_step {
   char32_t code_point;  // U+FFFD when not valid

@@ -83,18 +83,19 @@ class added_vocabulary {
     if (token.content.empty()) return;
     if (const auto at = by_content_.find(token.content); at != by_content_.end()) {
       token.id = tokens_[at->second].id;
+      const bool moves = token.normalized != tokens_[at->second].normalized;
       tokens_[at->second] = std::move(token);
+      if (!moves) return;
+      raw_ = normalized_ = {};
+      for (std::uint32_t i = 0; i < tokens_.size(); ++i) enter(i, normalize);
       return;
     }
     const auto index = static_cast<std::uint32_t>(tokens_.size());
-    if (token.normalized)
-      normalized_.add(normalize(token.content), index);
-    else
-      raw_.add(token.content, index);
     by_content_.emplace(token.content, index);
     by_id_.insert_or_assign(token.id, index);
     highest_ = std::max(highest_, token.id);
     tokens_.push_back(std::move(token));
+    enter(index, normalize);
   }
 
   const std::vector<added_token>& tokens() const { return tokens_; }
@@ -140,6 +141,14 @@ class added_vocabulary {
   }
 
  private:
+  template <class Normalize>
+  void enter(std::uint32_t index, Normalize& normalize) {
+    const added_token& token = tokens_[index];
+    if (token.normalized)
+      normalized_.add(normalize(token.content), index);
+    else
+      raw_.add(token.content, index);
+  }
   static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end,
                            const added_token& token) {
     if (!token.single_word) return true;

@@ -24,7 +24,7 @@ class aligned_text {
  public:
   // A slice of the original text that starts at byte `begin` of it.
   aligned_text(std::string_view text, std::uint32_t begin, bool track)
-      : text_(text), begin_(begin), track_(track) {
+      : text_(text), begin_(begin), limit_(limit_for(text)), track_(track) {
     if (!track) return;
     ranges_.reserve(text.size());
     for (std::size_t i = 0; i < text.size();) {
@@ -36,7 +36,10 @@ class aligned_text {
   }
   // A slice of text that was transformed before, with the range of each of its bytes.
   aligned_text(std::string_view text, const byte_range* ranges, bool track)
-      : text_(text), begin_(track && !text.empty() ? ranges[0].begin : 0), track_(track) {
+      : text_(text),
+        begin_(track && !text.empty() ? ranges[0].begin : 0),
+        limit_(limit_for(text)),
+        track_(track) {
     if (track) ranges_.assign(ranges, ranges + text.size());
   }
 
@@ -45,6 +48,14 @@ class aligned_text {
   bool empty() const { return text_.empty(); }
   // True when the text starts where the original does.
   bool begins_at_origin() const { return (ranges_.empty() ? begin_ : ranges_[0].begin) == 0; }
+
+  // Refuses `size` bytes or characters when no honest normalizer makes that many of this text:
+  // rules that multiply it again and again would fill the memory.
+  void require_room(std::size_t size) const {
+    if (size > limit_)
+      throw text_error("normalizer: the text grows to more than " + std::to_string(limit_) +
+                       " bytes");
+  }
 
   // Rewrites the whole text; `changes` as unicode::normalize gives them.
   void transform(const std::vector<unicode::change>& changes) {
@@ -56,6 +67,7 @@ class aligned_text {
   // Inserts before the first character; the prefix stands for that character too.
   void prepend(std::string_view prefix) {
     if (text_.empty() || prefix.empty()) return;
+    require_room(text_.size() + prefix.size());
     if (track_) {
       const byte_range first = ranges_.front();
       const std::size_t old = unicode::length_of(text_[0]);
@@ -80,12 +92,44 @@ class aligned_text {
         return;
       }
       out += content;
+      require_room(out.size());
       if (track_)
         ranges.insert(ranges.end(), content.size(),
                       end == 0 ? byte_range{begin_, begin_} : ranges_[end - 1]);
     });
     text_ = std::move(out);
     ranges_ = std::move(ranges);
+  }
+
+  // Keeps the characters that satisfy `keep`.
+  template <class Keep>
+  void filter(Keep keep) {
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < text_.size();) {
+      const unicode::step at = unicode::decode(text_, from);
+      if (keep(at.code_point)) {
+        for (std::size_t k = 0; k < at.length; ++k) {
+          text_[to + k] = text_[from + k];
+          if (track_) ranges_[to + k] = ranges_[from];
+        }
+        to += at.length;
+      }
+      from += at.length;
+    }
+    text_.resize(to);
+    if (track_) ranges_.resize(to);
+  }
+
+  // Replaces each character by map(character).
+  template <class Map>
+  void map(Map map) {
+    rewriter out(*this);
+    for (std::size_t i = 0; i < text_.size();) {
+      const unicode::step at = unicode::decode(text_, i);
+      i += at.length;
+      out.put(map(at.code_point), 0);
+    }
+    out.finish();
   }
 
   // Keeps bytes [begin, end).
@@ -150,7 +194,10 @@ class aligned_text {
 
   std::string text_;
   std::vector<byte_range> ranges_;  // one a byte of text_ when track_
+  static std::size_t limit_for(std::string_view text) { return 4096 + 64 * text.size(); }
+
   std::uint32_t begin_;
+  std::size_t limit_;
   bool track_;
 };
 

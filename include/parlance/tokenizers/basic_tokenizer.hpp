@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "parlance/core/utf8.hpp"
 #include "parlance/tokenizers/added_tokens.hpp"
 #include "parlance/tokenizers/decoders.hpp"
 #include "parlance/tokenizers/encoding.hpp"
@@ -22,6 +21,7 @@
 #include "parlance/tokenizers/normalizers.hpp"
 #include "parlance/tokenizers/post_processors.hpp"
 #include "parlance/tokenizers/pre_tokenizers.hpp"
+#include "parlance/tokenizers/source_text.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -30,6 +30,7 @@ struct encode_options {
   bool split_special_tokens = false;  // special tokens inside the text are plain text
   std::optional<truncation_options> truncation = std::nullopt;
   std::optional<padding_options> padding = std::nullopt;
+  tokenizers::invalid_utf8 invalid_utf8 = tokenizers::invalid_utf8::reject;
 };
 
 struct decode_options {
@@ -49,34 +50,6 @@ void with_model(const Model& m, F f) {
     f(m);
 }
 
-// Conversions between bytes and characters of one text.
-class character_map {
- public:
-  explicit character_map(std::string_view text) {
-    if (std::all_of(text.begin(), text.end(),
-                    [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
-      return;
-    character_of_.resize(text.size() + 1);
-    for (std::uint32_t i = 0; i < text.size(); ++i) {
-      if (!unicode::is_continuation(text[i])) byte_of_.push_back(i);
-      character_of_[i] = static_cast<std::uint32_t>(byte_of_.size() - 1);
-    }
-    character_of_[text.size()] = static_cast<std::uint32_t>(byte_of_.size());
-    byte_of_.push_back(static_cast<std::uint32_t>(text.size()));
-  }
-  byte_range characters(byte_range bytes) const {
-    if (character_of_.empty()) return bytes;
-    return {character_of_[bytes.begin], character_of_[bytes.end]};
-  }
-  byte_range bytes(byte_range characters) const {
-    if (byte_of_.empty()) return characters;
-    return {byte_of_[characters.begin], byte_of_[characters.end]};
-  }
-
- private:
-  std::vector<std::uint32_t> character_of_, byte_of_;  // empty for ASCII
-};
-
 }  // namespace impl
 
 template <normalizing Normalizer, pre_tokenizing PreTokenizer, class Model,
@@ -93,16 +66,50 @@ class basic_tokenizer {
   // Adds a token; its id is the model's for a known string, else the next free one.
   std::int32_t add_token(added_token token);
 
+  // A text, or words that were split before, and perhaps a second sequence of the same kind.
+  // Offsets of a word count within it.
   encoding encode(std::string_view text, const encode_options& options = {}) const {
     return finish(text, nullptr, options);
   }
   encoding encode(std::string_view text, std::string_view pair,
                   const encode_options& options = {}) const {
-    return finish(text, &pair, options);
+    const sequence_input second(pair);
+    return finish(text, &second, options);
   }
-  // Padding without a length goes to the longest of the batch.
+  encoding encode(std::span<const std::string> words, const encode_options& options = {}) const {
+    return finish(words, nullptr, options);
+  }
+  encoding encode(std::span<const std::string> words, std::span<const std::string> pair,
+                  const encode_options& options = {}) const {
+    const sequence_input second(pair);
+    return finish(words, &second, options);
+  }
+  // Texts, words, pairs of texts or pairs of words, on the threads of the current pool; padding
+  // without a length goes to the longest of the batch. The error of the first wrong input is
+  // thrown.
+  using words = std::vector<std::string>;
   std::vector<encoding> encode_batch(std::span<const std::string> texts,
-                                     const encode_options& options = {}) const;
+                                     const encode_options& options = {}) const {
+    return encode_each(texts.size(), options,
+                       [&](std::size_t i, const auto& o) { return encode(texts[i], o); });
+  }
+  std::vector<encoding> encode_batch(std::span<const words> split_texts,
+                                     const encode_options& options = {}) const {
+    return encode_each(split_texts.size(), options,
+                       [&](std::size_t i, const auto& o) { return encode(split_texts[i], o); });
+  }
+  std::vector<encoding> encode_batch(std::span<const std::pair<std::string, std::string>> pairs,
+                                     const encode_options& options = {}) const {
+    return encode_each(pairs.size(), options, [&](std::size_t i, const auto& o) {
+      return encode(pairs[i].first, pairs[i].second, o);
+    });
+  }
+  std::vector<encoding> encode_batch(std::span<const std::pair<words, words>> split_pairs,
+                                     const encode_options& options = {}) const {
+    return encode_each(split_pairs.size(), options, [&](std::size_t i, const auto& o) {
+      return encode(split_pairs[i].first, split_pairs[i].second, o);
+    });
+  }
   // Ids alone, without the cost of offsets.
   std::vector<std::int32_t> encode_ids(std::string_view text,
                                        const encode_options& options = {}) const;
@@ -143,13 +150,19 @@ class basic_tokenizer {
   bool clean_up_ = false;
 
  private:
-  static constexpr std::size_t max_text = 0x7FFFFFFF;
+  using sources = std::vector<impl::source_text>;
 
+  // The pieces of valid text that the model sees.
   pre_tokenized prepare(std::string_view text, bool track, bool split_special_tokens) const;
-  encoding encode_sequence(std::string_view text, const impl::character_map& map,
-                           bool split_special_tokens) const;
-  encoding finish(std::string_view text, const std::string_view* pair,
+  // Tokens of one text; word_ids count its pieces, or are all `word` when that is not negative.
+  void tokenize(const impl::source_text& source, std::int32_t word, bool split_special_tokens,
+                encoding& out) const;
+  encoding finish(const sequence_input& first, const sequence_input* pair,
                   const encode_options& options) const;
+  void truncate_pair(std::vector<encoding>& list, const encode_options& options) const;
+  template <class Encode>
+  std::vector<encoding> encode_each(std::size_t count, const encode_options& options,
+                                    Encode encode_one) const;
 };
 
 inline void pad_batch(std::span<encoding> batch, const padding_options& options) {

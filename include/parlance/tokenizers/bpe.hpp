@@ -27,32 +27,6 @@ struct bpe_options {
   bool fuse_unk = false, byte_fallback = false, ignore_merges = false;
 };
 
-// Strings one after the other in one buffer.
-class string_list {
- public:
-  void add(std::string_view s) {
-    arena_ += s;
-    ends_.push_back(arena_.size());
-  }
-  std::size_t size() const { return ends_.size(); }
-  std::size_t bytes() const { return arena_.size(); }
-  std::string_view operator[](std::size_t i) const {
-    const std::size_t begin = i ? ends_[i - 1] : 0;
-    return std::string_view(arena_).substr(begin, ends_[i] - begin);
-  }
-  void clear() { arena_.clear(), ends_.clear(); }
-
- private:
-  std::string arena_;
-  std::vector<std::size_t> ends_;
-};
-
-struct bpe_data {
-  string_list tokens;
-  std::vector<std::uint32_t> ids;  // of the tokens
-  string_list merges;              // two strings a merge, in order of rank
-};
-
 class bpe {
  public:
   static constexpr std::uint32_t none = token_table::none;
@@ -61,7 +35,7 @@ class bpe {
   };
 
   // byte_level asks for raw bytes; it is granted when the vocabulary allows it (see byte_level()).
-  bpe(const bpe_data& data, bpe_options options, bool byte_level);
+  bpe(const model_data& data, bpe_options options, bool byte_level);
 
   bool byte_level() const { return byte_level_; }
   const bpe_options& options() const { return options_; }
@@ -99,8 +73,8 @@ class bpe {
   static constexpr std::size_t cut_above = 12;
   enum reach : std::uint8_t { unknown, yes, no };
 
-  void build_tokens(const bpe_data& data);
-  void build_merges(const bpe_data& data);
+  void build_tokens(const model_data& data);
+  void build_merges(const model_data& data);
   void build_junctions();
   bool bytes_complete() const;
   std::uint32_t merge_part(std::string_view part, std::size_t index) const;

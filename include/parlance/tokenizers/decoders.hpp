@@ -4,6 +4,7 @@
 // Source: huggingface/tokenizers 0.22, src/decoders.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -32,9 +33,20 @@ struct no_decoder {
   }
 };
 
+// An empty `from` is found before every character and at the end.
 inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
+  if (!from.empty()) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+    return;
+  }
+  std::string out(to);
+  for (const char c : text) {
+    if (!unicode::is_continuation(c) && out.size() > to.size()) out += to;
+    out.push_back(c);
+  }
+  if (!text.empty()) out += to;
+  text = std::move(out);
 }
 
 struct byte_level_decoder {
@@ -121,6 +133,7 @@ struct strip_decoder {
 };
 
 struct replace_decoder {
+  static constexpr std::size_t longest = std::size_t{1} << 24;  // rules in a row may multiply
   pattern what;
   std::string content;
   string_chain decode_chain(string_chain tokens) const {
@@ -128,12 +141,31 @@ struct replace_decoder {
       std::string out;
       what.each(token, [&](std::size_t begin, std::size_t end, bool match) {
         match ? out += content : out.append(token, begin, end - begin);
+        if (out.size() > longest)
+          throw text_error("decoder: Replace makes a token longer than " + std::to_string(longest) +
+                           " bytes");
       });
       token = std::move(out);
     }
     return tokens;
   }
 };
+
+// Takes out the spaces that word pieces leave before punctuation and English contractions.
+inline void word_piece_cleanup(std::string& token) {
+  for (const auto& [from, to] : {std::pair{" .", "."},
+                                 {" ?", "?"},
+                                 {" !", "!"},
+                                 {" ,", ","},
+                                 {" ' ", "'"},
+                                 {" n't", "n't"},
+                                 {" 'm", "'m"},
+                                 {" do not", " don't"},
+                                 {" 's", "'s"},
+                                 {" 've", "'ve"},
+                                 {" 're", "'re"}})
+    replace_all(token, from, to);
+}
 
 struct word_piece_decoder {
   std::string prefix = "##";
@@ -145,19 +177,7 @@ struct word_piece_decoder {
         token.erase(0, prefix.size());
       else if (i > 0)
         token.insert(0, 1, ' ');
-      if (!cleanup) continue;
-      for (const auto& [from, to] : {std::pair{" .", "."},
-                                     {" ?", "?"},
-                                     {" !", "!"},
-                                     {" ,", ","},
-                                     {" ' ", "'"},
-                                     {" n't", "n't"},
-                                     {" 'm", "'m"},
-                                     {" do not", " don't"},
-                                     {" 's", "'s"},
-                                     {" 've", "'ve"},
-                                     {" 're", "'re"}})
-        replace_all(token, from, to);
+      if (cleanup) word_piece_cleanup(token);
     }
     return tokens;
   }
@@ -167,8 +187,27 @@ struct bpe_decoder {
   std::string suffix = "</w>";
   string_chain decode_chain(string_chain tokens) const {
     for (std::size_t i = 0; i < tokens.size(); ++i)
-      if (!suffix.empty()) replace_all(tokens[i], suffix, i + 1 < tokens.size() ? " " : "");
+      replace_all(tokens[i], suffix, i + 1 < tokens.size() ? " " : "");
     return tokens;
+  }
+};
+
+// Output of connectionist temporal classification: repeats become one, padding goes.
+struct ctc_decoder {
+  std::string pad_token = "<pad>", word_delimiter_token = "|";
+  bool cleanup = true;
+  string_chain decode_chain(string_chain tokens) const {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    string_chain out;
+    for (std::string& token : tokens) {
+      replace_all(token, pad_token, "");
+      if (cleanup) {
+        word_piece_cleanup(token);
+        replace_all(token, word_delimiter_token, " ");
+      }
+      if (!token.empty()) out.push_back(std::move(token));
+    }
+    return out;
   }
 };
 
@@ -182,7 +221,7 @@ struct decoder_sequence {
 struct decoder {
   std::variant<no_decoder, byte_level_decoder, metaspace_decoder, byte_fallback_decoder,
                fuse_decoder, strip_decoder, replace_decoder, word_piece_decoder, bpe_decoder,
-               decoder_sequence>
+               ctc_decoder, decoder_sequence>
       value;
   string_chain decode_chain(string_chain tokens) const {
     return std::visit([&](const auto& d) { return d.decode_chain(std::move(tokens)); }, value);
@@ -207,23 +246,25 @@ inline decoder decoder::from_json(const json& node) {
   if (type == "ByteFallback") return {byte_fallback_decoder{}};
   if (type == "Fuse") return {fuse_decoder{}};
   if (type == "Strip") {
-    const std::string content = fields.text("content");
-    if (utf8_length(content) != 1) fields.fail("content", "expected one character");
-    return {strip_decoder{content, fields.number("start"), fields.number("stop")}};
+    return {
+        strip_decoder{fields.character("content"), fields.number("start"), fields.number("stop")}};
   }
   if (type == "Replace")
     return {replace_decoder{pattern_from_json(fields), fields.text("content")}};
   if (type == "WordPiece")
-    return {word_piece_decoder{fields.text("prefix", "##"), fields.flag("cleanup", true)}};
-  if (type == "BPEDecoder") return {bpe_decoder{fields.text("suffix", "</w>")}};
+    return {word_piece_decoder{fields.text("prefix"), fields.flag("cleanup")}};
+  if (type == "BPEDecoder") return {bpe_decoder{fields.text("suffix")}};
+  if (type == "CTC")
+    return {ctc_decoder{fields.text("pad_token"), fields.text("word_delimiter_token"),
+                        fields.flag("cleanup")}};
   if (type == "Sequence") {
     decoder_sequence sequence;
     for (const json& item : fields.array("decoders")) sequence.items.push_back(from_json(item));
     return {std::move(sequence)};
   }
   unsupported_component("decoder", type,
-                        "ByteLevel, Metaspace, ByteFallback, Fuse, Strip, Replace, WordPiece, "
-                        "BPEDecoder, Sequence");
+                        "BPEDecoder, ByteFallback, ByteLevel, CTC, Fuse, Metaspace, Replace, "
+                        "Sequence, Strip, WordPiece");
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

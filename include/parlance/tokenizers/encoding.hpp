@@ -62,19 +62,64 @@ struct encoding {
     special_tokens_mask.back() = 1;
     sequence_ids.back() = -1;
   }
-  void set_sequence(std::int32_t sequence, std::int32_t type_id) {
-    std::fill(type_ids.begin(), type_ids.end(), type_id);
+  void set_sequence(std::int32_t sequence) {
     std::fill(sequence_ids.begin(), sequence_ids.end(), sequence);
-    for (encoding& part : overflowing) part.set_sequence(sequence, type_id);
+    for (encoding& part : overflowing) part.set_sequence(sequence);
+  }
+  // Of these tokens alone: what overflows keeps its own, as in the original.
+  void set_type(std::int32_t type_id) { std::fill(type_ids.begin(), type_ids.end(), type_id); }
+
+  // Positions of a sequence (0 or 1) among the tokens, empty when it has none.
+  byte_range sequence_range(std::int32_t sequence) const {
+    const auto first = std::find(sequence_ids.begin(), sequence_ids.end(), sequence);
+    auto last = first;
+    while (last != sequence_ids.end() && *last == sequence) ++last;
+    return {static_cast<std::uint32_t>(first - sequence_ids.begin()),
+            static_cast<std::uint32_t>(last - sequence_ids.begin())};
   }
 
-  // f(member) for every vector.
-  template <class Self, class F>
-  static void each_field(Self& e, F f) {
-    f(e.ids), f(e.tokens), f(e.offsets), f(e.byte_offsets), f(e.type_ids), f(e.attention_mask);
-    f(e.special_tokens_mask), f(e.word_ids), f(e.sequence_ids);
+  // Mappings between tokens, words (`word_ids`) and characters of the text, as those of
+  // transformers' BatchEncoding. No value: there is no such token, word or character, or a special
+  // token stands there. Characters of pre-split words count within their word.
+  std::optional<std::int32_t> token_to_sequence(std::size_t token) const {
+    return token < size() ? value(sequence_ids[token]) : std::nullopt;
   }
-  // Appends another encoding; overflowing parts combine with each other's.
+  std::optional<std::int32_t> token_to_word(std::size_t token) const {
+    return token_to_sequence(token) ? value(word_ids[token]) : std::nullopt;
+  }
+  std::optional<byte_range> token_to_chars(std::size_t token) const {
+    return token_to_sequence(token) ? std::optional(offsets[token]) : std::nullopt;
+  }
+  // First and one past the last token of the word.
+  std::optional<byte_range> word_to_tokens(std::int32_t word, std::int32_t sequence = 0) const {
+    const byte_range range = sequence_range(sequence);
+    byte_range found{range.end, range.end};
+    for (std::uint32_t i = range.begin; i < range.end && word_ids[i] <= word; ++i) {
+      if (word_ids[i] != word) continue;
+      found = {std::min(found.begin, i), i + 1};
+    }
+    return word >= 0 && found.begin < found.end ? std::optional(found) : std::nullopt;
+  }
+  std::optional<byte_range> word_to_chars(std::int32_t word, std::int32_t sequence = 0) const {
+    const auto at = word_to_tokens(word, sequence);
+    if (!at) return std::nullopt;
+    return byte_range{offsets[at->begin].begin, offsets[at->end - 1].end};
+  }
+  std::optional<std::size_t> char_to_token(std::uint32_t character,
+                                           std::int32_t sequence = 0) const {
+    const byte_range range = sequence_range(sequence);
+    for (std::uint32_t i = range.begin; i < range.end; ++i)
+      if (character >= offsets[i].begin && character < offsets[i].end) return i;
+    return std::nullopt;
+  }
+  std::optional<std::int32_t> char_to_word(std::uint32_t character,
+                                           std::int32_t sequence = 0) const {
+    const auto token = char_to_token(character, sequence);
+    return token ? token_to_word(*token) : std::nullopt;
+  }
+
+  // Appends another encoding. Overflowing parts combine with each other's, and parts of both sides
+  // hold what their partner cut off in turn, as in the original.
   void merge(const encoding& other) {
     std::vector<encoding> parts;
     const auto combine = [&](encoding left, const encoding& right) {
@@ -85,20 +130,16 @@ struct encoding {
       combine(mine, other);
       for (const encoding& theirs : other.overflowing) combine(mine, theirs);
     }
-    for (const encoding& theirs : other.overflowing) {
-      encoding self = *this;
-      self.overflowing.clear();
-      combine(std::move(self), theirs);
-    }
+    for (const encoding& theirs : other.overflowing) combine(*this, theirs);
     append(other);
     overflowing = std::move(parts);
   }
+  // Tokens [begin, end), without what overflowed.
   encoding slice(std::size_t begin, std::size_t end) const {
-    encoding out = *this;
-    out.overflowing.clear();
-    each_field(out, [&](auto& field) {
-      field.erase(field.begin() + static_cast<std::ptrdiff_t>(end), field.end());
-      field.erase(field.begin(), field.begin() + static_cast<std::ptrdiff_t>(begin));
+    encoding out;
+    each_field(out, *this, [&](auto& to, const auto& from) {
+      to.assign(from.begin() + static_cast<std::ptrdiff_t>(begin),
+                from.begin() + static_cast<std::ptrdiff_t>(end));
     });
     return out;
   }
@@ -106,12 +147,19 @@ struct encoding {
   void pad(std::uint32_t length, const padding_options& options);
 
  private:
-  void append(const encoding& o) {
-    const auto join = [](auto& a, const auto& b) { a.insert(a.end(), b.begin(), b.end()); };
-    join(ids, o.ids), join(tokens, o.tokens), join(offsets, o.offsets);
-    join(byte_offsets, o.byte_offsets), join(type_ids, o.type_ids);
-    join(attention_mask, o.attention_mask), join(special_tokens_mask, o.special_tokens_mask);
-    join(word_ids, o.word_ids), join(sequence_ids, o.sequence_ids);
+  static std::optional<std::int32_t> value(std::int32_t id) {
+    return id < 0 ? std::nullopt : std::optional(id);
+  }
+  // f(mine, theirs) for every vector.
+  template <class F>
+  static void each_field(encoding& a, const encoding& b, F f) {
+    f(a.ids, b.ids), f(a.tokens, b.tokens), f(a.offsets, b.offsets);
+    f(a.byte_offsets, b.byte_offsets), f(a.type_ids, b.type_ids);
+    f(a.attention_mask, b.attention_mask), f(a.special_tokens_mask, b.special_tokens_mask);
+    f(a.word_ids, b.word_ids), f(a.sequence_ids, b.sequence_ids);
+  }
+  void append(const encoding& other) {
+    each_field(*this, other, [](auto& a, const auto& b) { a.insert(a.end(), b.begin(), b.end()); });
   }
 };
 
@@ -173,6 +221,11 @@ inline void truncate(encoding& a, encoding* b, const truncation_options& options
     throw option_error("truncation: max_length " + std::to_string(options.max_length) +
                        " is below the number of special tokens, " + std::to_string(added));
   const std::size_t room = options.max_length - added;
+  if (room == 0) {
+    a.truncate(0, options.stride, options.side);
+    if (b) b->truncate(0, options.stride, options.side);
+    return;
+  }
   const std::size_t total = a.size() + (b ? b->size() : 0);
   if (total <= room) return;
   const std::size_t excess = total - room;

@@ -16,6 +16,7 @@
 
 #include "parlance/tokenizers/pattern.hpp"
 #include "parlance/tokenizers/tokenizer_spec.hpp"
+#include "parlance/tokenizers/vocab_files.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -100,48 +101,6 @@ inline void gguf_check(const gguf_vocab& v) {
   require_utf8(v.chat_template, "GGUF chat template");
 }
 
-// Every way to cut a piece into two pieces is a merge; better pieces first.
-inline void gguf_merges_from_scores(const gguf_vocab& v, bpe_data& data) {
-  token_table table;
-  table.reserve(v.tokens.size(), 0);
-  for (std::uint32_t id = 0; id < v.tokens.size(); ++id) table.add(v.tokens[id], id);
-  struct merge {
-    float score;
-    std::uint32_t left_length, right_length, piece, left, right;
-  };
-  std::vector<merge> list;
-  for (std::uint32_t id = 0; id < v.tokens.size(); ++id) {
-    const std::string_view piece = v.tokens[id];
-    if (piece.size() > 1024) continue;  // quadratic in the length; no trainer makes such pieces
-    const std::size_t first = list.size();
-    const auto characters = static_cast<std::uint32_t>(utf8_length(piece));
-    std::uint32_t count = 0;
-    for (std::size_t i = 0; i < piece.size();) {
-      i += unicode::length_of(piece[i]);
-      if (i >= piece.size()) break;
-      ++count;
-      const std::uint32_t left = table.find(piece.substr(0, i));
-      if (left == token_table::none) continue;
-      const std::uint32_t right = table.find(piece.substr(i));
-      if (right != token_table::none)
-        list.push_back({v.scores[id], count, characters - count, id, left, right});
-    }
-    std::sort(list.begin() + static_cast<std::ptrdiff_t>(first), list.end(),
-              [](const merge& a, const merge& b) {
-                return std::pair(a.left, a.right) < std::pair(b.left, b.right);
-              });
-  }
-  std::stable_sort(list.begin(), list.end(), [](const merge& a, const merge& b) {
-    if (a.score != b.score) return a.score > b.score;
-    if (a.left_length != b.left_length) return a.left_length > b.left_length;
-    return a.right_length > b.right_length;
-  });
-  for (const merge& m : list) {
-    data.merges.add(v.tokens[m.left]);
-    data.merges.add(v.tokens[m.right]);
-  }
-}
-
 inline json gguf_added_tokens(const gguf_vocab& v) {
   json out = json::array();
   for (std::size_t id = 0; id < v.token_type.size(); ++id) {
@@ -221,7 +180,7 @@ inline void gguf_sentence_piece(const gguf_vocab& v, tokenizer_spec& spec) {
   spec.head["model"] = {
       {"type", "BPE"}, {"vocab", json::object()}, {"fuse_unk", true}, {"byte_fallback", true}};
   if (v.unk_id) spec.head["model"]["unk_token"] = v.tokens[static_cast<std::size_t>(*v.unk_id)];
-  gguf_merges_from_scores(v, spec.data);
+  add_merges_from_scores(spec.data, v.scores);
 }
 
 }  // namespace impl
@@ -229,12 +188,7 @@ inline void gguf_sentence_piece(const gguf_vocab& v, tokenizer_spec& spec) {
 // The tokenizer.json equivalent of a GGUF vocabulary.
 inline tokenizer_spec read_gguf_vocab(const gguf_vocab& v) {
   impl::gguf_check(v);
-  tokenizer_spec spec;
-  spec.where = "GGUF";
-  for (const char* key : {"version", "truncation", "padding", "added_tokens", "normalizer",
-                          "pre_tokenizer", "post_processor", "decoder", "model"})
-    spec.head[key] = nullptr;
-  spec.head["version"] = "1.0";
+  tokenizer_spec spec = empty_spec("GGUF");
   spec.head["added_tokens"] = impl::gguf_added_tokens(v);
   for (std::uint32_t id = 0; id < v.tokens.size(); ++id) {
     spec.data.tokens.add(v.tokens[id]);

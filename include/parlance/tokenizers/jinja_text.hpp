@@ -25,10 +25,6 @@ inline bool is_space(char32_t c) {
          c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-inline bool is_ascii(std::string_view s) {
-  return std::all_of(s.begin(), s.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
-}
-
 inline std::u32string code_points(std::string_view s) {
   std::u32string out;
   out.reserve(s.size());

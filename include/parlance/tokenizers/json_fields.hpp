@@ -12,6 +12,7 @@
 
 #include "parlance/core/json.hpp"
 #include "parlance/core/nearest.hpp"
+#include "parlance/core/utf8.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -56,6 +57,16 @@ class json_fields {
     if (!value->is_boolean()) fail(name, "expected true or false");
     return value->get<bool>();
   }
+  bool flag(std::string_view name) const {
+    at(name);
+    return flag(name, false);
+  }
+  // A string of exactly one character.
+  std::string character(std::string_view name) const {
+    std::string value = text(name);
+    if (utf8_length(value) != 1) fail(name, "expected one character");
+    return value;
+  }
   std::uint32_t number(std::string_view name, std::uint32_t otherwise) const {
     const json* value = find(name);
     return value ? as_number(name, *value) : otherwise;
@@ -75,9 +86,10 @@ class json_fields {
   // Index of the string value in `names`; an error names the nearest one.
   std::size_t choice(std::string_view name, const std::vector<std::string_view>& names,
                      std::size_t otherwise) const {
-    const json* value = find(name);
-    if (!value) return otherwise;
-    const std::string got = as_text(name, *value);
+    return find(name) ? choice(name, names) : otherwise;
+  }
+  std::size_t choice(std::string_view name, const std::vector<std::string_view>& names) const {
+    const std::string got = text(name);
     for (std::size_t i = 0; i < names.size(); ++i)
       if (names[i] == got) return i;
     fail(name, "unknown value '" + got + "' (" + did_you_mean(got, names) + ")");

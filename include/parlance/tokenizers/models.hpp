@@ -10,11 +10,14 @@
 #include <variant>
 
 #include "parlance/tokenizers/bpe.hpp"
+#include "parlance/tokenizers/unigram.hpp"
+#include "parlance/tokenizers/word_level.hpp"
+#include "parlance/tokenizers/word_piece.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
 struct model {
-  std::variant<bpe> value;
+  std::variant<bpe, word_piece, word_level, unigram> value;
 
   template <class F>
   decltype(auto) visit(F f) const {

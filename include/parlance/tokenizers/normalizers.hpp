@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "parlance/tokenizers/aligned_text.hpp"
+#include "parlance/tokenizers/bert_normalizer.hpp"
+#include "parlance/tokenizers/byte_level.hpp"
 #include "parlance/tokenizers/json_fields.hpp"
 #include "parlance/tokenizers/pattern.hpp"
+#include "parlance/tokenizers/precompiled.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -66,6 +69,41 @@ struct strip_spaces {
   bool unchanged(std::string_view) const { return false; }
 };
 
+// Drops marks; it decomposes nothing.
+struct strip_accents {
+  void normalize(aligned_text& text) const {
+    text.filter([](char32_t c) { return !(unicode::details(c) & unicode::mark); });
+  }
+  bool unchanged(std::string_view text) const { return is_ascii(text); }
+};
+
+// The control and space rules of SentencePiece's nmt maps.
+struct nmt {
+  void normalize(aligned_text& text) const {
+    text.filter([](char32_t c) {
+      return !((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
+               c == 0x8F || c == 0x9F);
+    });
+    text.map([](char32_t c) {
+      const bool blank = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+                         (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 ||
+                         c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+      return blank ? U' ' : c;
+    });
+  }
+  bool unchanged(std::string_view text) const {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  }
+};
+
+// Every byte becomes its printable character.
+struct byte_level_normalizer {
+  void normalize(aligned_text& text) const { text.expand_bytes(byte_level_char); }
+  bool unchanged(std::string_view text) const {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  }
+};
+
 struct prepend {
   std::string prefix;
   void normalize(aligned_text& text) const { text.prepend(prefix); }
@@ -80,8 +118,8 @@ struct replace {
     text.replace([&](std::string_view t, auto f) { what.each(t, f); }, content);
   }
   bool unchanged(std::string_view text) const {
-    return !what.is_regex() && !what.source().empty() &&
-           text.find(what.source()) == std::string_view::npos;
+    return text.empty() || (!what.is_regex() && !what.source().empty() &&
+                            text.find(what.source()) == std::string_view::npos);
   }
 };
 
@@ -94,7 +132,8 @@ struct normalizer_sequence {
 
 // Any normalizer that tokenizer.json can hold.
 struct normalizer {
-  std::variant<no_normalizer, nfc, nfd, nfkc, nfkd, lowercase, strip_spaces, prepend, replace,
+  std::variant<no_normalizer, nfc, nfd, nfkc, nfkd, lowercase, strip_spaces, strip_accents, nmt,
+               byte_level_normalizer, prepend, replace, bert_normalizer, precompiled,
                normalizer_sequence>
       value;
   void normalize(aligned_text& text) const {
@@ -117,6 +156,8 @@ inline bool normalizer_sequence::unchanged(std::string_view text) const {
 // {"String": s} or {"Regex": r}.
 inline pattern pattern_from_json(const json_fields& parent) {
   const json_fields fields(parent.at("pattern"), parent.where() + " pattern");
+  if (parent.at("pattern").size() != 1)
+    parent.fail("pattern", "expected {\"String\": ...} or {\"Regex\": ...}");
   if (fields.find("String")) return pattern::literal(fields.text("String"));
   return pattern::regular_expression(fields.text("Regex"));
 }
@@ -130,8 +171,18 @@ inline normalizer normalizer::from_json(const json& node) {
   if (type == "NFKC") return {nfkc{}};
   if (type == "NFKD") return {nfkd{}};
   if (type == "Lowercase") return {lowercase{}};
-  if (type == "Strip")
-    return {strip_spaces{fields.flag("strip_left", true), fields.flag("strip_right", true)}};
+  if (type == "Strip") return {strip_spaces{fields.flag("strip_left"), fields.flag("strip_right")}};
+  if (type == "StripAccents") return {strip_accents{}};
+  if (type == "Nmt") return {nmt{}};
+  if (type == "ByteLevel") return {byte_level_normalizer{}};
+  if (type == "BertNormalizer") {
+    const bool lower = fields.flag("lowercase");
+    return {bert_normalizer{fields.flag("clean_text"), fields.flag("handle_chinese_chars"),
+                            fields.flag("strip_accents", lower), lower}};
+  }
+  if (type == "Precompiled")
+    return {precompiled::from_base64(fields.text("precompiled_charsmap"),
+                                     "normalizer Precompiled precompiled_charsmap")};
   if (type == "Prepend") return {prepend{fields.text("prepend")}};
   if (type == "Replace") return {replace{pattern_from_json(fields), fields.text("content")}};
   if (type == "Sequence") {
@@ -140,7 +191,8 @@ inline normalizer normalizer::from_json(const json& node) {
     return {std::move(sequence)};
   }
   unsupported_component("normalizer", type,
-                        "NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace, Sequence");
+                        "BertNormalizer, ByteLevel, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, "
+                        "Precompiled, Prepend, Replace, Sequence, Strip, StripAccents");
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

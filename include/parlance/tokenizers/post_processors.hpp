@@ -42,13 +42,17 @@ struct template_processing {
   };
   std::vector<special_token> specials;
   std::vector<piece> single, pair;
+  bool types_of_overflowing = false;  // RobertaProcessing gives its type ids to what overflows too
 
   std::vector<encoding> process(std::vector<encoding> list, bool add_special_tokens) const {
     std::vector<encoding> out;
     for (const piece& p : list.size() > 1 ? pair : single) {
       if (p.sequence >= 0) {
         out.push_back(list.at(static_cast<std::size_t>(p.sequence)));
-        out.back().set_sequence(p.sequence, p.type_id);
+        out.back().set_type(p.type_id);
+        if (types_of_overflowing && add_special_tokens)
+          for (encoding& part : out.back().overflowing) part.set_type(p.type_id);
+        out.back().set_sequence(p.sequence);
       } else if (add_special_tokens) {
         const special_token& token = specials[p.special];
         encoding e;
@@ -194,6 +198,7 @@ inline template_processing template_from_json(const json_fields& fields) {
 // `cls A sep` and either `B sep` (BERT, type 1) or `sep B sep` (RoBERTa, all type 0).
 inline template_processing classifier_template(const json_fields& fields, bool roberta) {
   template_processing out;
+  out.types_of_overflowing = roberta;
   for (const char* name : {"cls", "sep"}) {
     const json& token = fields.array(name);
     if (token.size() != 2) fields.fail(name, "expected [token, id]");
@@ -218,7 +223,7 @@ inline post_processor post_processor::from_json(const json& node) {
   const json_fields fields(node, "post_processor");
   const std::string type = fields.text("type");
   const auto trim = [&] {
-    return trim_offsets{fields.flag("trim_offsets", true), fields.flag("add_prefix_space", true)};
+    return trim_offsets{fields.flag("trim_offsets"), fields.flag("add_prefix_space")};
   };
   if (type == "TemplateProcessing") return {impl::template_from_json(fields)};
   if (type == "ByteLevel") return {trim()};
@@ -236,7 +241,7 @@ inline post_processor post_processor::from_json(const json& node) {
   }
   unsupported_component(
       "post_processor", type,
-      "TemplateProcessing, ByteLevel, BertProcessing, RobertaProcessing, Sequence");
+      "BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing");
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

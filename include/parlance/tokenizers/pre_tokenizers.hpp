@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +19,7 @@
 #include "parlance/tokenizers/byte_level.hpp"
 #include "parlance/tokenizers/normalizers.hpp"
 #include "parlance/tokenizers/pre_tokenized.hpp"
+#include "parlance/tokenizers/splitting.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -28,76 +31,6 @@ concept pre_tokenizing = requires(const P p, pre_tokenized text) {
 struct no_pre_tokenizer {
   void pre_tokenize(pre_tokenized&) const {}
 };
-
-// What happens to the matches of a splitting pattern.
-enum class split_behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
-
-inline const std::vector<std::string_view>& split_behavior_names() {
-  static const std::vector<std::string_view> names{"Removed", "Isolated", "MergedWithPrevious",
-                                                   "MergedWithNext", "Contiguous"};
-  return names;
-}
-
-namespace impl {
-
-struct match_span {
-  std::size_t begin, end;
-  bool is_match;
-};
-
-template <class Emit>
-void emit_merged(const std::vector<match_span>& spans, split_behavior behavior, Emit emit) {
-  std::vector<match_span> out;
-  const bool backwards = behavior == split_behavior::merged_with_next;
-  bool previous = false;
-  for (std::size_t k = 0; k < spans.size(); ++k) {
-    const match_span& s = spans[backwards ? spans.size() - 1 - k : k];
-    const bool join =
-        behavior == split_behavior::contiguous ? s.is_match == previous : s.is_match && !previous;
-    previous = s.is_match;
-    if (!join || out.empty())
-      out.push_back(s);
-    else if (backwards)
-      out.back().begin = s.begin;
-    else
-      out.back().end = s.end;
-  }
-  if (backwards) std::reverse(out.begin(), out.end());
-  for (const match_span& s : out) emit(s.begin, s.end);
-}
-
-}  // namespace impl
-
-// Splits every piece; `each(view, f)` gives the partition f(begin, end, is_match).
-template <class EachMatch>
-void split_by(pre_tokenized& text, split_behavior behavior, EachMatch each) {
-  std::vector<impl::match_span> spans;
-  text.split_each([&](std::string_view view, auto emit) {
-    if (behavior == split_behavior::isolated)
-      return each(view, [&](std::size_t b, std::size_t e, bool) { emit(b, e); });
-    if (behavior == split_behavior::removed)
-      return each(view, [&](std::size_t b, std::size_t e, bool match) {
-        if (!match) emit(b, e);
-      });
-    spans.clear();
-    each(view, [&](std::size_t b, std::size_t e, bool match) { spans.push_back({b, e, match}); });
-    impl::emit_merged(spans, behavior, emit);
-  });
-}
-
-// The partition of single characters that satisfy `accept`.
-template <class Accept>
-auto each_character(Accept accept) {
-  return [accept](std::string_view view, auto f) {
-    each_match(
-        view,
-        [&](std::string_view t, std::size_t i) {
-          const unicode::step at = unicode::decode(t, i);
-          return accept(at.code_point) ? i + at.length : i;
-        },
-        f);
-  };
-}
 
 struct byte_level {
   bool add_prefix_space = true, use_regex = true;
@@ -127,6 +60,55 @@ struct punctuation {
   split_behavior behavior = split_behavior::isolated;
   void pre_tokenize(pre_tokenized& text) const {
     split_by(text, behavior, each_character(unicode::is_punctuation));
+  }
+};
+
+// Splits at a character, which goes.
+struct char_delimiter_split {
+  char32_t delimiter = U' ';
+  void pre_tokenize(pre_tokenized& text) const {
+    split_by(text, split_behavior::removed,
+             each_character([this](char32_t c) { return c == delimiter; }));
+  }
+};
+
+// Pieces of `length` characters, the last one shorter.
+struct fixed_length {
+  std::uint32_t length = 5;
+  void pre_tokenize(pre_tokenized& text) const {
+    text.split_each([this](std::string_view view, auto emit) {
+      std::size_t begin = 0;
+      std::uint32_t count = 0;
+      for (std::size_t i = 0; i < view.size(); i += unicode::length_of(view[i]), ++count) {
+        if (count < length) continue;
+        emit(begin, i);
+        begin = i;
+        count = 0;
+      }
+      emit(begin, view.size());
+    });
+  }
+};
+
+// Splits where the script changes; Hiragana and Katakana count as Han. What comes before the first
+// character of a script (spaces, unassigned characters) is lost, as in the original.
+struct unicode_scripts {
+  void pre_tokenize(pre_tokenized& text) const {
+    text.split_each([](std::string_view view, auto emit) {
+      std::optional<std::size_t> begin;
+      std::uint8_t last = unicode::any_script;
+      for (std::size_t i = 0; i < view.size();) {
+        const unicode::step at = unicode::decode(view, i);
+        const std::uint8_t script = unicode::script(at.code_point);
+        if (script != unicode::any_script && script != last) {
+          if (begin) emit(*begin, i);
+          begin = i;
+          last = script;
+        }
+        i += at.length;
+      }
+      if (begin) emit(*begin, view.size());
+    });
   }
 };
 
@@ -187,6 +169,13 @@ struct whitespace_split {
   }
 };
 
+struct bert_pre_tokenizer {
+  void pre_tokenize(pre_tokenized& text) const {
+    whitespace_split{}.pre_tokenize(text);
+    punctuation{}.pre_tokenize(text);
+  }
+};
+
 struct pre_tokenizer;
 struct pre_tokenizer_sequence {
   std::vector<pre_tokenizer> items;
@@ -195,8 +184,9 @@ struct pre_tokenizer_sequence {
 
 // Any pre-tokenizer that tokenizer.json can hold.
 struct pre_tokenizer {
-  std::variant<no_pre_tokenizer, byte_level, digits, punctuation, split_pattern, metaspace,
-               whitespace, whitespace_split, pre_tokenizer_sequence>
+  std::variant<no_pre_tokenizer, byte_level, bert_pre_tokenizer, char_delimiter_split, digits,
+               fixed_length, punctuation, split_pattern, metaspace, unicode_scripts, whitespace,
+               whitespace_split, pre_tokenizer_sequence>
       value;
   void pre_tokenize(pre_tokenized& text) const {
     std::visit([&](const auto& p) { p.pre_tokenize(text); }, value);
@@ -227,23 +217,24 @@ namespace impl {
 
 inline metaspace metaspace_from_json(const json_fields& fields) {
   metaspace out;
-  out.replacement = fields.text("replacement", out.replacement);
-  if (utf8_length(out.replacement) != 1) fields.fail("replacement", "expected one character");
+  out.replacement = fields.character("replacement");
   using scheme = metaspace::scheme;
   out.prepend_scheme =
       static_cast<scheme>(fields.choice("prepend_scheme", {"always", "first", "never"}, 0));
-  if (!fields.flag("add_prefix_space", true)) {
-    if (out.prepend_scheme != scheme::never && fields.find("prepend_scheme"))
-      fields.fail("add_prefix_space", "contradicts prepend_scheme");
-    out.prepend_scheme = scheme::never;
-  }
+  if (!fields.flag("add_prefix_space", true) && out.prepend_scheme != scheme::never)
+    fields.fail("add_prefix_space", "false needs \"prepend_scheme\": \"never\"");
   out.split = fields.flag("split", true);
   return out;
 }
 
 inline split_behavior behavior_from_json(const json_fields& fields) {
-  return static_cast<split_behavior>(fields.choice(
-      "behavior", split_behavior_names(), static_cast<std::size_t>(split_behavior::isolated)));
+  return static_cast<split_behavior>(fields.choice("behavior", split_behavior_names()));
+}
+
+inline fixed_length fixed_length_from_json(const json_fields& fields) {
+  const std::uint32_t length = fields.number("length", 5);
+  if (length == 0) fields.fail("length", "expected a number above 0");
+  return {length};
 }
 
 }  // namespace impl
@@ -252,14 +243,23 @@ inline pre_tokenizer pre_tokenizer::from_json(const json& node) {
   if (node.is_null()) return {};
   const json_fields fields(node, "pre_tokenizer");
   const std::string type = fields.text("type");
+  if (type == "BertPreTokenizer") return {bert_pre_tokenizer{}};
   if (type == "ByteLevel")
-    return {byte_level{fields.flag("add_prefix_space", true), fields.flag("use_regex", true)}};
-  if (type == "Digits") return {digits{fields.flag("individual_digits", false)}};
-  if (type == "Punctuation") return {punctuation{impl::behavior_from_json(fields)}};
+    return {byte_level{fields.flag("add_prefix_space"), fields.flag("use_regex", true)}};
+  if (type == "CharDelimiterSplit") {
+    const std::string delimiter = fields.character("delimiter");
+    return {char_delimiter_split{unicode::decode(delimiter, 0).code_point}};
+  }
+  if (type == "Digits") return {digits{fields.flag("individual_digits")}};
+  if (type == "FixedLength") return {impl::fixed_length_from_json(fields)};
+  if (type == "Metaspace") return {impl::metaspace_from_json(fields)};
+  if (type == "Punctuation")
+    return {punctuation{fields.find("behavior") ? impl::behavior_from_json(fields)
+                                                : split_behavior::isolated}};
   if (type == "Split")
     return {split_pattern{pattern_from_json(fields), impl::behavior_from_json(fields),
-                          fields.flag("invert", false)}};
-  if (type == "Metaspace") return {impl::metaspace_from_json(fields)};
+                          fields.flag("invert")}};
+  if (type == "UnicodeScripts") return {unicode_scripts{}};
   if (type == "Whitespace") return {whitespace{}};
   if (type == "WhitespaceSplit") return {whitespace_split{}};
   if (type == "Sequence") {
@@ -269,8 +269,9 @@ inline pre_tokenizer pre_tokenizer::from_json(const json& node) {
     return {std::move(sequence)};
   }
   unsupported_component("pre_tokenizer", type,
-                        "ByteLevel, Digits, Punctuation, Split, Metaspace, Whitespace, "
-                        "WhitespaceSplit, Sequence");
+                        "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, FixedLength, "
+                        "Metaspace, Punctuation, Sequence, Split, UnicodeScripts, Whitespace, "
+                        "WhitespaceSplit");
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

@@ -3,9 +3,12 @@
 // to merges (pair_table). Strings lie in one arena; look-ups never allocate.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +16,34 @@
 #include "parlance/core/error.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
+
+// Strings one after the other in one buffer.
+class string_list {
+ public:
+  void add(std::string_view s) {
+    arena_ += s;
+    ends_.push_back(arena_.size());
+  }
+  std::size_t size() const { return ends_.size(); }
+  std::size_t bytes() const { return arena_.size(); }
+  std::string_view operator[](std::size_t i) const {
+    const std::size_t begin = i ? ends_[i - 1] : 0;
+    return std::string_view(arena_).substr(begin, ends_[i] - begin);
+  }
+  void clear() { arena_.clear(), ends_.clear(); }
+
+ private:
+  std::string arena_;
+  std::vector<std::size_t> ends_;
+};
+
+// What a model is built from.
+struct model_data {
+  string_list tokens;
+  std::vector<std::uint32_t> ids;  // of the tokens
+  std::vector<double> scores;      // of the tokens (Unigram, where ids count up from 0)
+  string_list merges;              // two strings a merge, in order of rank (BPE)
+};
 
 inline std::uint64_t hash_bytes(std::string_view s) {
   constexpr std::uint64_t k = 0x9E3779B97F4A7C15ull;
@@ -117,6 +148,53 @@ class token_table {
   std::string arena_;
   std::vector<record> entries_;
   std::vector<slot> slots_;
+};
+
+// The ids of the tokens <0x00> ... <0xFF>, which spell bytes that have no other token.
+template <class Find>
+std::array<std::uint32_t, 256> byte_token_ids(Find find) {
+  static constexpr char hex[] = "0123456789ABCDEF";
+  std::array<std::uint32_t, 256> out;
+  for (unsigned b = 0; b < 256; ++b)
+    out[b] = find(std::string("<0x") + hex[b >> 4] + hex[b & 15] + std::string(">"));
+  return out;
+}
+
+// A vocabulary read both ways. A string that occurs twice has its last id.
+class vocabulary {
+ public:
+  static constexpr std::uint32_t none = token_table::none;
+
+  explicit vocabulary(const model_data& data) {
+    const std::size_t n = data.tokens.size();
+    std::uint32_t limit = 0;
+    for (const std::uint32_t id : data.ids) limit = std::max(limit, id + 1);
+    if (limit > n * 16 + 65536)
+      throw format_error("tokenizer.json", -1,
+                         "model: token id " + std::to_string(limit - 1) + " in a vocabulary of " +
+                             std::to_string(n));
+    table_.reserve(n, data.tokens.bytes());
+    for (std::size_t i = 0; i < n; ++i) table_.add(data.tokens[i], data.ids[i]);
+    entry_of_.assign(limit, none);
+    for (std::uint32_t e = 0; e < table_.size(); ++e) entry_of_[table_.id(e)] = e;
+  }
+
+  std::size_t size() const { return table_.size(); }
+  std::uint32_t limit() const { return static_cast<std::uint32_t>(entry_of_.size()); }
+  std::uint32_t find(std::string_view token) const { return table_.find(token); }
+  std::optional<std::string> token(std::uint32_t id) const {
+    if (id >= entry_of_.size() || entry_of_[id] == none) return std::nullopt;
+    return std::string(table_.text(entry_of_[id]));
+  }
+  // f(token, id), in the order of the file.
+  template <class F>
+  void each(F f) const {
+    for (std::size_t e = 0; e < table_.size(); ++e) f(table_.text(e), table_.id(e));
+  }
+
+ private:
+  token_table table_;
+  std::vector<std::uint32_t> entry_of_;
 };
 
 // (left id, right id) -> rank and id of the merged token.

@@ -15,6 +15,7 @@
 
 #include "parlance/tokenizers/basic_tokenizer.hpp"
 #include "parlance/tokenizers/gguf_vocab.hpp"
+#include "parlance/tokenizers/slow_tokenizers.hpp"
 #include "parlance/tokenizers/tokenizer_config.hpp"
 #include "parlance/tokenizers/tokenizer_spec.hpp"
 
@@ -23,8 +24,9 @@ namespace parlance::inline PARLANCE_ABI::tokenizers {
 class tokenizer
     : public basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder> {
  public:
-  // A model folder: tokenizer.json, tokenizer_config.json, special_tokens_map.json,
-  // chat_template.jinja (all but the first optional).
+  // A model folder: tokenizer.json, or what older folders hold instead (vocab.txt, vocab.json with
+  // merges.txt, a SentencePiece model, a tiktoken rank file), which is converted as transformers
+  // does; tokenizer_config.json, special_tokens_map.json, added_tokens.json, chat_template.jinja.
   static tokenizer from_pretrained(const std::filesystem::path& folder);
   static tokenizer from_json(std::string_view text, const std::string& where = "tokenizer.json");
   static tokenizer from_gguf(const gguf_vocab& vocab);
@@ -43,6 +45,12 @@ class tokenizer
   std::optional<std::int32_t> unk_id() const { return special_id("unk_token"); }
   std::optional<std::int32_t> pad_id() const { return special_id("pad_token"); }
 
+  // Translation models (mBART, mBART-50, NLLB): the language of the texts that follow, sources or
+  // targets; its code stands among the special tokens around a text. option_error for a code that
+  // is no token, unsupported_error for other tokenizers.
+  void set_src_lang(const std::string& code) { set_language(code); }
+  void set_tgt_lang(const std::string& code) { set_language(code); }
+
   const tokenizer_config& config() const { return config_; }
   // The chat template of that name; nullptr when there is none.
   const std::string* chat_template(std::string_view name = "default") const;
@@ -59,7 +67,11 @@ class tokenizer
   void read_truncation(const json& node);
   void read_padding(const json& node);
   void apply_config();
+  void set_post_processor(json node);
+  void set_class_post_processor(const tokenizer_class& c);
+  void set_language(const std::string& code);
 
+  const tokenizer_class* class_ = nullptr;
   json head_;  // the components, for saving
   tokenizer_config config_;
   std::optional<truncation_options> truncation_;

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@ struct tokenizer_config {
   struct named_token {
     std::string name;  // "bos_token", ...
     added_token token;
+    bool plain = false;  // the files give the text alone, without flags
   };
   struct named_template {
     std::string name, text;
@@ -47,8 +50,8 @@ struct tokenizer_config {
 
 namespace impl {
 
-inline constexpr std::array special_names{"bos_token", "eos_token", "unk_token", "sep_token",
-                                          "pad_token", "cls_token", "mask_token"};
+inline constexpr std::array<std::string_view, 7> special_names{
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 
 // A token as a string or as an AddedToken object.
 inline added_token token_from_json(const json& value, const std::string& where) {
@@ -72,15 +75,49 @@ inline void read_special_tokens(const json_fields& fields, tokenizer_config& out
   const auto add = [&](const std::string& name, const json& value) {
     tokenizer_config::named_token t{name, token_from_json(value, fields.where() + " " + name)};
     t.token.special = true;
+    t.plain = value.is_string();
     out.special_tokens.push_back(std::move(t));
   };
-  for (const char* name : special_names)
-    if (const json* value = fields.find(name); value && !out.find(name)) add(name, *value);
+  for (const std::string_view name : special_names)
+    if (const json* value = fields.find(name); value && !out.find(name))
+      add(std::string(name), *value);
   for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) {
     const json* list = fields.find(name);
     if (!list || out.find(name) || (!list->is_array() && !list->is_object())) continue;
     for (const json& value : *list) add(name, value);
   }
+}
+
+// {"id": token}; the tokens are kept by id.
+inline void read_added_tokens_decoder(const json_fields& fields, tokenizer_config& out) {
+  const json& tokens = fields.at("added_tokens_decoder");
+  if (!tokens.is_object()) fields.fail("added_tokens_decoder", "expected an object");
+  std::map<std::uint32_t, added_token> by_id;
+  for (const auto& [key, value] : tokens.items()) {
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (error != std::errc() || end != key.data() + key.size())
+      fields.fail("added_tokens_decoder", "'" + key + "' is not an id");
+    by_id[id] = token_from_json(value, fields.where() + " added_tokens_decoder");
+  }
+  for (auto& [id, token] : by_id) out.added_tokens.push_back(std::move(token));
+}
+
+// added_tokens.json: {token: id}, from the time before added_tokens_decoder.
+inline void read_added_tokens_file(const std::string& text, const std::string& where,
+                                   tokenizer_config& out) {
+  const json document = parse_json(text, where);
+  const json_fields fields(document, where);
+  std::map<std::uint32_t, added_token> by_id;
+  for (const auto& [content, id] : document.items()) {
+    added_token token;
+    token.content = content;
+    const auto same = [&](const auto& t) { return t.token.content == token.content; };
+    token.special = std::any_of(out.special_tokens.begin(), out.special_tokens.end(), same);
+    token.normalized = !token.special;
+    by_id[fields.number(content)] = std::move(token);
+  }
+  for (auto& [id, token] : by_id) out.added_tokens.push_back(std::move(token));
 }
 
 inline void read_chat_templates(const json_fields& fields, tokenizer_config& out) {
@@ -111,11 +148,7 @@ inline void read_config(std::string text, const std::string& where, tokenizer_co
   out.padding_side = static_cast<direction>(fields.choice("padding_side", {"left", "right"}, 1));
   out.truncation_side =
       static_cast<direction>(fields.choice("truncation_side", {"left", "right"}, 1));
-  if (const json* tokens = fields.find("added_tokens_decoder")) {
-    if (!tokens->is_object()) fields.fail("added_tokens_decoder", "expected an object");
-    for (const auto& [id, value] : tokens->items())
-      out.added_tokens.push_back(token_from_json(value, where + " added_tokens_decoder"));
-  }
+  if (fields.find("added_tokens_decoder")) read_added_tokens_decoder(fields, out);
   read_special_tokens(fields, out);
   read_chat_templates(fields, out);
   out.config_text = std::move(text);
@@ -123,18 +156,31 @@ inline void read_config(std::string text, const std::string& where, tokenizer_co
 
 }  // namespace impl
 
-// Reads what is there of the companions in a model folder.
+// Reads what is there of the companions in a model folder. As in the original, a configuration
+// without added_tokens_decoder yields to special_tokens_map.json and added_tokens.json; one with it
+// makes them void.
 inline tokenizer_config read_tokenizer_config(const std::filesystem::path& folder) {
   tokenizer_config out;
   const auto path = [&](const char* name) { return folder / name; };
-  if (std::filesystem::exists(path("tokenizer_config.json")))
-    impl::read_config(read_text(path("tokenizer_config.json")),
-                      path("tokenizer_config.json").string(), out);
+  std::string config;
+  if (const auto file = path("tokenizer_config.json"); std::filesystem::exists(file))
+    config = read_text(file);
+  const bool complete = config.find("\"added_tokens_decoder\"") != std::string::npos;
   if (const auto file = path("special_tokens_map.json"); std::filesystem::exists(file)) {
     out.special_tokens_map_text = read_text(file);
     const json document = parse_json(out.special_tokens_map_text, file.string());
-    impl::read_special_tokens(json_fields(document, file.string()), out);
+    const json_fields fields(document, file.string());
+    if (!complete) impl::read_special_tokens(fields, out);
   }
+  if (!config.empty())
+    impl::read_config(std::move(config), path("tokenizer_config.json").string(), out);
+  const auto place = [](const tokenizer_config::named_token& t) {
+    return std::find(impl::special_names.begin(), impl::special_names.end(), t.name);
+  };
+  std::stable_sort(out.special_tokens.begin(), out.special_tokens.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  if (const auto file = path("added_tokens.json"); !complete && std::filesystem::exists(file))
+    impl::read_added_tokens_file(read_text(file), file.string(), out);
   if (const auto file = path("chat_template.jinja"); std::filesystem::exists(file)) {
     out.chat_template_file = read_text(file);
     require_utf8(out.chat_template_file, file.string());

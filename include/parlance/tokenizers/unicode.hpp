@@ -4,8 +4,10 @@
 // UTF-8 decoder for text that was validated on entry. Not a general Unicode library.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 #include "parlance/core/config.hpp"
@@ -34,6 +36,52 @@ constexpr bool is_white_space(char32_t c) { return properties(c) & white_space; 
 constexpr bool is_word(char32_t c) { return properties(c) & word; }
 constexpr bool is_numeric(char32_t c) { return properties(c) & numeric; }
 constexpr bool is_punctuation(char32_t c) { return properties(c) & punctuation; }
+
+// The details of a character: its class for grapheme clusters in the low four bits, its part in
+// Indic conjuncts in the next two, then flags.
+enum class grapheme_class : std::uint8_t {
+  other,
+  cr,
+  lf,
+  control,
+  extend,
+  zwj,
+  regional,
+  prepend,
+  spacing_mark,
+  l,
+  v,
+  t,
+  lv,
+  lvt,
+  pictographic
+};
+enum class conjunct : std::uint8_t { none, linker, consonant, extend };
+inline constexpr std::uint16_t mark = 0x40,  // category M in Unicode 9 (StripAccents)
+    nonspacing_mark = 0x80,                  // category Mn in Unicode 8 (BertNormalizer)
+    control = 0x100;                         // what BertNormalizer drops when it cleans text
+
+constexpr std::uint16_t details(char32_t c) {
+  using namespace unicode_tables;
+  if (c > 0x10FFFF) return 0;
+  return detail_value[detail_data[detail_index[c >> 7] * 128u + (c & 127)]];
+}
+constexpr grapheme_class break_class(std::uint16_t details_of) {
+  return static_cast<grapheme_class>(details_of & 15);
+}
+constexpr conjunct conjunct_class(std::uint16_t details_of) {
+  return static_cast<conjunct>(details_of >> 4 & 3);
+}
+
+// The script as the UnicodeScripts pre-tokenizer numbers it: spaces and unassigned characters have
+// any_script, Hiragana and Katakana that of Han.
+inline constexpr std::uint8_t any_script = 0;
+inline std::uint8_t script(char32_t c) {
+  using namespace unicode_tables;
+  const auto* after =
+      std::upper_bound(std::begin(script_start), std::end(script_start), std::uint32_t{c});
+  return script_value[after - std::begin(script_start) - 1];
+}
 
 struct step {
   char32_t code_point;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parlance/core/utf8.hpp"
 #include "parlance/tokenizers/unicode.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers::unicode {
@@ -161,10 +162,7 @@ struct nfc_unstable {
 
 // True when the text certainly is in the form already (cheap, may say false for normalized text).
 inline bool is_normalized(std::string_view text, form f) {
-  if (f != form::nfc) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char b) { return static_cast<unsigned char>(b) < 0x80; });
-  }
+  if (f != form::nfc) return is_ascii(text);
   static const impl::nfc_unstable unstable;
   for (std::size_t i = 0; i < text.size();) {
     if (static_cast<unsigned char>(text[i]) < 0xCC) {  // continuation bytes only follow such leads

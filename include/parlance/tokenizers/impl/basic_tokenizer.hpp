@@ -2,6 +2,9 @@
 // Bodies of basic_tokenizer.hpp.
 #pragma once
 
+#include <exception>
+
+#include "parlance/core/thread_pool.hpp"
 #include "parlance/tokenizers/basic_tokenizer.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
@@ -30,8 +33,6 @@ PARLANCE_TOKENIZER(std::int32_t)::add_token(added_token token) {
 
 PARLANCE_TOKENIZER(pre_tokenized)::prepare(std::string_view text, bool track,
                                            bool split_special_tokens) const {
-  if (text.size() > max_text) throw text_error("text to encode: more than 2 GiB");
-  require_utf8(text, "text to encode");
   if constexpr (requires { pre_tokenizer_.needs_alignment(); })
     track = track || pre_tokenizer_.needs_alignment();
   pre_tokenized out(text, track);
@@ -50,55 +51,75 @@ PARLANCE_TOKENIZER(pre_tokenized)::prepare(std::string_view text, bool track,
   return out;
 }
 
-PARLANCE_TOKENIZER(encoding)::encode_sequence(std::string_view text, const impl::character_map& map,
-                                              bool split_special_tokens) const {
-  const pre_tokenized pieces = prepare(text, true, split_special_tokens);
-  encoding out;
+PARLANCE_TOKENIZER(void)::tokenize(const impl::source_text& source, std::int32_t word,
+                                   bool split_special_tokens, encoding& out) const {
+  const pre_tokenized pieces = prepare(source.text(), true, split_special_tokens);
   impl::with_model(model_, [&](const auto& m) {
     typename std::remove_cvref_t<decltype(m)>::scratch scratch;
-    std::int32_t word = 0;
+    std::int32_t piece = 0;
     for (const split& s : pieces.splits()) {
       const auto put = [&](std::int32_t id, std::string token, std::uint32_t b, std::uint32_t e) {
         const byte_range at = pieces.original_range(s.begin + b, s.begin + e);
-        out.push_back(id, std::move(token), map.characters(at), word);
+        out.push_back(id, std::move(token), source.characters(at), word < 0 ? piece : word);
       };
       const std::string_view view = pieces.text(s);
       if (s.token >= 0) {
         put(s.token, std::string(view), 0, s.end - s.begin);
       } else {
         m.tokenize(view, scratch, [&](std::uint32_t id, std::uint32_t b, std::uint32_t e) {
-          put(static_cast<std::int32_t>(id), m.id_to_token(id).value_or(std::string()), b, e);
+          bool is_text = false;
+          if constexpr (requires { m.token_is_text(id); }) is_text = m.token_is_text(id);
+          put(static_cast<std::int32_t>(id),
+              is_text ? std::string(view.substr(b, e - b)) : m.id_to_token(id).value_or(""), b, e);
         });
       }
-      ++word;
+      ++piece;
     }
   });
-  return out;
 }
 
-PARLANCE_TOKENIZER(encoding)::finish(std::string_view text, const std::string_view* pair,
+PARLANCE_TOKENIZER(void)::truncate_pair(std::vector<encoding>& list,
+                                        const encode_options& options) const {
+  const truncation_options& limit = *options.truncation;
+  const std::size_t single = post_processor_.added_tokens(false);
+  if (limit.max_length >= single && limit.max_length - single < limit.stride)
+    throw option_error("truncation: stride " + std::to_string(limit.stride) +
+                       " is above the room for tokens, " +
+                       std::to_string(limit.max_length - single));
+  const bool pair = list.size() > 1;
+  const std::size_t added = options.add_special_tokens ? post_processor_.added_tokens(pair) : 0;
+  truncate(list[0], pair ? &list[1] : nullptr, limit, static_cast<std::uint32_t>(added));
+}
+
+PARLANCE_TOKENIZER(encoding)::finish(const sequence_input& first, const sequence_input* pair,
                                      const encode_options& options) const {
-  std::vector<impl::character_map> maps{impl::character_map(text)};
-  if (pair) maps.emplace_back(*pair);
+  std::vector<sources> texts;
   std::vector<encoding> list;
-  list.push_back(encode_sequence(text, maps[0], options.split_special_tokens));
-  if (pair) list.push_back(encode_sequence(*pair, maps[1], options.split_special_tokens));
-  if (options.truncation) {
-    const std::size_t added =
-        options.add_special_tokens ? post_processor_.added_tokens(pair != nullptr) : 0;
-    truncate(list[0], pair ? &list[1] : nullptr, *options.truncation,
-             static_cast<std::uint32_t>(added));
+  for (const sequence_input* input : {&first, pair}) {
+    if (!input) continue;
+    sources& words = texts.emplace_back();
+    encoding& tokens = list.emplace_back();
+    words.reserve(input->size());
+    for (std::size_t i = 0; i < input->size(); ++i) {
+      words.emplace_back((*input)[i], options.invalid_utf8);
+      tokenize(words.back(), input->is_split_into_words() ? static_cast<std::int32_t>(i) : -1,
+               options.split_special_tokens, tokens);
+    }
+    tokens.set_sequence(input == pair);
+    tokens.set_type(input == pair);
   }
-  for (std::size_t i = 0; i < list.size(); ++i)
-    list[i].set_sequence(static_cast<std::int32_t>(i), static_cast<std::int32_t>(i));
+  if (options.truncation) truncate_pair(list, options);
   list = post_processor_.process(std::move(list), options.add_special_tokens);
   encoding out;
   if (!list.empty()) out = std::move(list[0]);
   for (std::size_t i = 1; i < list.size(); ++i) out.merge(list[i]);
   const auto set_bytes = [&](const auto& self, encoding& e) -> void {
-    for (std::size_t i = 0; i < e.size(); ++i)
-      if (e.sequence_ids[i] >= 0)
-        e.byte_offsets[i] = maps[static_cast<std::size_t>(e.sequence_ids[i])].bytes(e.offsets[i]);
+    for (std::size_t i = 0; i < e.size(); ++i) {
+      if (e.sequence_ids[i] < 0) continue;
+      const sources& words = texts[static_cast<std::size_t>(e.sequence_ids[i])];
+      const auto word = first.is_split_into_words() ? static_cast<std::size_t>(e.word_ids[i]) : 0;
+      e.byte_offsets[i] = words[word].given_bytes(e.offsets[i]);
+    }
     for (encoding& part : e.overflowing) self(self, part);
   };
   set_bytes(set_bytes, out);
@@ -106,13 +127,26 @@ PARLANCE_TOKENIZER(encoding)::finish(std::string_view text, const std::string_vi
   return out;
 }
 
-PARLANCE_TOKENIZER(std::vector<encoding>)::encode_batch(std::span<const std::string> texts,
-                                                        const encode_options& options) const {
+template <normalizing N, pre_tokenizing P, class M, post_processing Q, decoding D>
+template <class Encode>
+std::vector<encoding> basic_tokenizer<N, P, M, Q, D>::encode_each(std::size_t count,
+                                                                  const encode_options& options,
+                                                                  Encode encode_one) const {
   encode_options unpadded = options;
   unpadded.padding.reset();
-  std::vector<encoding> out;
-  out.reserve(texts.size());
-  for (const std::string& text : texts) out.push_back(encode(text, unpadded));
+  std::vector<encoding> out(count);
+  std::vector<std::exception_ptr> failures(count);
+  parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        out[i] = encode_one(i, unpadded);
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
   if (options.padding) pad_batch(out, *options.padding);
   return out;
 }
@@ -126,7 +160,9 @@ PARLANCE_TOKENIZER(std::vector<std::int32_t>)::encode_ids(std::string_view text,
   } else {
     return encode(text, options).ids;
   }
-  const pre_tokenized pieces = prepare(text, false, options.split_special_tokens);
+  std::string repaired;
+  const pre_tokenized pieces = prepare(impl::valid_text(text, options.invalid_utf8, repaired),
+                                       false, options.split_special_tokens);
   std::vector<std::int32_t> out;
   out.reserve(text.size() / 3 + 8);
   const auto tokens = [&] {

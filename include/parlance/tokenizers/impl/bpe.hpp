@@ -11,7 +11,7 @@
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
-inline bpe::bpe(const bpe_data& data, bpe_options options, bool byte_level)
+inline bpe::bpe(const model_data& data, bpe_options options, bool byte_level)
     : options_(std::move(options)) {
   affixed_ = !options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty();
   byte_level_ = byte_level && !affixed_ && !options_.byte_fallback;
@@ -31,7 +31,7 @@ inline bool bpe::bytes_complete() const {
   return std::find(fallback_ids_.begin(), fallback_ids_.end(), none) == fallback_ids_.end();
 }
 
-inline void bpe::build_tokens(const bpe_data& data) {
+inline void bpe::build_tokens(const model_data& data) {
   const std::size_t n = data.tokens.size();
   std::uint32_t limit = 0;
   for (const std::uint32_t id : data.ids) limit = std::max(limit, id + 1);
@@ -54,10 +54,7 @@ inline void bpe::build_tokens(const bpe_data& data) {
   for (std::uint32_t e = 0; e < foreign_.size(); ++e) of_id_[foreign_.id(e)] = e | foreign_bit;
   for (std::uint32_t e = 0; e < table_.size(); ++e) of_id_[table_.id(e)] = e;
   reachable_ = std::make_unique<std::atomic<std::uint8_t>[]>(limit);
-  static constexpr char hex[] = "0123456789ABCDEF";
-  for (unsigned b = 0; b < 256; ++b)
-    fallback_ids_[b] =
-        table_.find(std::string("<0x") + hex[b >> 4] + hex[b & 15] + std::string(">"));
+  fallback_ids_ = byte_token_ids([&](std::string_view token) { return table_.find(token); });
 }
 
 // The id of one side of a merge; an error names the merge.
@@ -70,7 +67,7 @@ inline std::uint32_t bpe::merge_part(std::string_view part, std::size_t index) c
   return id;
 }
 
-inline void bpe::build_merges(const bpe_data& data) {
+inline void bpe::build_merges(const model_data& data) {
   const std::size_t n = data.merges.size() / 2;
   const std::string& prefix = options_.continuing_subword_prefix;
   merges_.reserve(n);

@@ -14,14 +14,24 @@ inline const json& component(const json& head, const char* name) {
   return at == head.end() ? absent : *at;
 }
 
-inline bpe bpe_from_spec(const tokenizer_spec& spec, bool byte_level) {
-  const json& node = component(spec.head, "model");
-  if (node.is_null()) throw format_error(spec.where, -1, "'model' is missing");
-  const json_fields fields(node, spec.where + " model");
-  const std::string type = fields.text("type", node.contains("merges") ? "BPE" : "");
-  if (type != "BPE") unsupported_component("model", type, "BPE");
-  if (!fields.at("vocab").is_object()) fields.fail("vocab", "expected an object");
-  if (spec.data.tokens.size() == 0) fields.fail("vocab", "empty");
+inline json settings_of(const tokenizer_config& config) {
+  if (config.config_text.empty()) return json::object();
+  return parse_json(config.config_text, "tokenizer_config.json");
+}
+
+// The class of a folder whose tokenizer_config.json names none.
+inline const tokenizer_class* class_of_folder(const slow_files& files) {
+  if (files.has("config.json")) {
+    const std::string where = files.name("config.json");
+    const json document = parse_json(files.read("config.json"), where);
+    const json_fields fields(document, where);
+    if (const auto* c = tokenizer_class_of_model(fields.text("model_type", ""))) return c;
+  }
+  if (sentence_piece_file(files)) return nullptr;
+  return find_tokenizer_class(files.has("vocab.txt") ? "BertTokenizer" : "GPT2Tokenizer");
+}
+
+inline bpe bpe_from_json(const json_fields& fields, const tokenizer_spec& spec, bool byte_level) {
   if (fields.find("merges")) fields.array("merges");
   if (const json* dropout = fields.find("dropout")) {
     if (!dropout->is_number() || *dropout < 0.0 || *dropout > 1.0)
@@ -39,6 +49,41 @@ inline bpe bpe_from_spec(const tokenizer_spec& spec, bool byte_level) {
   return bpe(spec.data, std::move(options), byte_level);
 }
 
+inline unigram unigram_from_json(const json_fields& fields, tokenizer_spec& spec) {
+  unigram_options options;
+  if (fields.find("unk_id")) options.unk_id = fields.number("unk_id");
+  options.byte_fallback = fields.flag("byte_fallback", false);
+  return unigram(std::move(spec.data), options);
+}
+
+// Files older than the "type" tag: the first model that has the fields that are there.
+inline std::string model_type(const json_fields& fields) {
+  if (fields.find("type")) return fields.text("type");
+  if (fields.find("merges")) return "BPE";
+  if (fields.find("max_input_chars_per_word")) return "WordPiece";
+  return fields.at("vocab").is_array() ? "Unigram" : "WordLevel";
+}
+
+inline model model_from_spec(tokenizer_spec& spec, bool byte_level) {
+  const json& node = component(spec.head, "model");
+  if (node.is_null()) throw format_error(spec.where, -1, "'model' is missing");
+  const json_fields fields(node, spec.where + " model");
+  const std::string type = model_type(fields);
+  const bool scored = type == "Unigram";
+  if (type != "BPE" && type != "WordPiece" && type != "WordLevel" && !scored)
+    unsupported_component("model", type, "BPE, WordPiece, WordLevel, Unigram");
+  if (scored ? !fields.at("vocab").is_array() : !fields.at("vocab").is_object())
+    fields.fail("vocab", scored ? "expected an array" : "expected an object");
+  if (spec.data.tokens.size() == 0) fields.fail("vocab", "empty");
+  if (scored) return {unigram_from_json(fields, spec)};
+  if (type == "WordPiece")
+    return {
+        word_piece(spec.data, {fields.text("unk_token"), fields.text("continuing_subword_prefix"),
+                               fields.number("max_input_chars_per_word")})};
+  if (type == "WordLevel") return {word_level(spec.data, {fields.text("unk_token")})};
+  return {bpe_from_json(fields, spec, byte_level)};
+}
+
 }  // namespace impl
 
 PARLANCE_SPLIT_INLINE tokenizer::base tokenizer::build(tokenizer_spec& spec) {
@@ -49,11 +94,12 @@ PARLANCE_SPLIT_INLINE tokenizer::base tokenizer::build(tokenizer_spec& spec) {
   using impl::component;
   pre_tokenizer pre = pre_tokenizer::from_json(component(spec.head, "pre_tokenizer"));
   byte_level* last = pre.final_byte_level();
-  bpe m = impl::bpe_from_spec(spec, last != nullptr);
-  if (last) last->materialize = !m.byte_level();
+  model m = impl::model_from_spec(spec, last != nullptr);
+  const bpe* pairs = std::get_if<bpe>(&m.value);
+  if (last) last->materialize = !pairs || !pairs->byte_level();
   spec.data = {};
-  return {normalizer::from_json(component(spec.head, "normalizer")), std::move(pre),
-          model{std::move(m)}, post_processor::from_json(component(spec.head, "post_processor")),
+  return {normalizer::from_json(component(spec.head, "normalizer")), std::move(pre), std::move(m),
+          post_processor::from_json(component(spec.head, "post_processor")),
           decoder::from_json(component(spec.head, "decoder"))};
 }
 
@@ -111,10 +157,16 @@ PARLANCE_SPLIT_INLINE void tokenizer::read_padding(const json& node) {
 // What transformers does on top of tokenizer.json: tokens that only the configuration names, and
 // for some classes a post-processor made from add_bos_token and add_eos_token.
 PARLANCE_SPLIT_INLINE void tokenizer::apply_config() {
-  for (const added_token& token : config_.added_tokens)
-    if (!added_.find(token.content)) add_token(token);
+  const auto is_named = [&](const std::string& content) {
+    return std::any_of(config_.special_tokens.begin(), config_.special_tokens.end(),
+                       [&](const auto& t) { return t.token.content == content; });
+  };
+  for (added_token token : config_.added_tokens) {
+    token.special = token.special || is_named(token.content);
+    if (!added_.find(token.content)) add_token(std::move(token));
+  }
   for (const auto& named : config_.special_tokens)
-    if (!added_.find(named.token.content)) add_token(named.token);
+    if (!named.plain || !added_.find(named.token.content)) add_token(named.token);
   clean_up_ = config_.clean_up_tokenization_spaces;
   std::string name = config_.tokenizer_class;
   if (name.ends_with("Fast")) name.resize(name.size() - 4);
@@ -130,8 +182,56 @@ PARLANCE_SPLIT_INLINE void tokenizer::apply_config() {
   };
   const auto bos = named("bos_token", config_.add_bos_token.value_or(bos_default));
   const auto eos = named("eos_token", config_.add_eos_token.value_or(false));
-  head_["post_processor"] = impl::bos_eos_template(bos, eos);
-  post_processor_ = post_processor::from_json(head_["post_processor"]);
+  set_post_processor(impl::bos_eos_template(bos, eos));
+}
+
+PARLANCE_SPLIT_INLINE void tokenizer::set_post_processor(json node) {
+  post_processor_ = post_processor::from_json(node);
+  head_["post_processor"] = std::move(node);
+}
+
+// Special tokens around a text for a converted vocabulary.
+PARLANCE_SPLIT_INLINE void tokenizer::set_class_post_processor(const tokenizer_class& c) {
+  const auto id_of = [&](const std::string& token) { return token_to_id(token).value_or(0); };
+  if (!c.single.empty()) return set_post_processor(impl::template_json(c.single, c.pair, id_of));
+  const json settings =
+      parse_json(config_.config_text.empty() ? "{}" : config_.config_text, "tokenizer_config.json");
+  const json_fields fields(settings, "tokenizer_config.json");
+  const auto entry = [&](const char* name) {
+    const std::string token = special_token(name).value_or("");
+    return json::array({token, id_of(token)});
+  };
+  if (c.family == tokenizer_family::roberta || c.family == tokenizer_family::clip) {
+    const bool roberta = c.family == tokenizer_family::roberta;
+    set_post_processor({{"type", "RobertaProcessing"},
+                        {"sep", entry(roberta ? "sep_token" : "eos_token")},
+                        {"cls", entry(roberta ? "cls_token" : "bos_token")},
+                        {"trim_offsets", roberta},
+                        {"add_prefix_space", roberta && fields.flag("add_prefix_space", false)}});
+  } else if (c.family == tokenizer_family::gpt2 && config_.add_bos_token.value_or(false)) {
+    const std::string bos = special_token("bos_token").value_or("");
+    set_post_processor(impl::template_json(bos + ":0 $A:0", bos + ":0 $A:0 $B:1", id_of));
+  }
+}
+
+PARLANCE_SPLIT_INLINE void tokenizer::set_language(const std::string& code) {
+  using f = tokenizer_family;
+  if (!class_ ||
+      (class_->family != f::mbart && class_->family != f::mbart50 && class_->family != f::nllb))
+    throw unsupported_error("this tokenizer has no languages", "mBART, mBART-50 and NLLB have");
+  if (!token_to_id(code))
+    throw option_error("language '" + code + "' is not a token of this tokenizer",
+                       "codes look like en_XX or eng_Latn");
+  const json settings = impl::settings_of(config_);
+  const bool legacy =
+      json_fields(settings, "tokenizer_config.json").flag("legacy_behaviour", false);
+  const std::string eos = special_token("eos_token").value_or("</s>");
+  const bool last = class_->family == f::mbart || (class_->family == f::nllb && legacy);
+  const std::string before = last ? "" : code + ":0 ";
+  const std::string after = " " + eos + ":0" + (last ? " " + code + ":0" : "");
+  set_post_processor(
+      impl::template_json(before + "$A:0" + after, before + "$A:0 $B:0" + after,
+                          [&](const std::string& t) { return token_to_id(t).value_or(0); }));
 }
 
 PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_json(std::string_view text,
@@ -140,16 +240,31 @@ PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_json(std::string_view text,
 }
 
 PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_pretrained(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / "tokenizer.json";
-  if (!std::filesystem::exists(file))
-    throw io_error(file.string() + ": not found",
-                   "a model folder must hold the tokenizer.json that Hugging Face ships");
-  std::string text = read_text(file);
-  tokenizer_spec spec = read_tokenizer_json(text, file.string());
-  text = {};
+  tokenizer_config config = read_tokenizer_config(folder);
+  slow_files files{folder};
+  files.settings = impl::settings_of(config);
+  const json_fields settings(files.settings, files.name("tokenizer_config.json"));
+  const tokenizer_class* c = find_tokenizer_class(config.tokenizer_class);
+  const bool fast = files.has("tokenizer.json");
+  tokenizer_spec spec;
+  if (fast) {
+    spec = read_tokenizer_json(files.read("tokenizer.json"), files.name("tokenizer.json"));
+  } else {
+    if (!c && config.tokenizer_class.empty()) c = impl::class_of_folder(files);
+    if (c && config.tokenizer_class.empty()) config.tokenizer_class = split_words(c->names).front();
+    const std::uint32_t extra_ids = settings.number("extra_ids", 100);
+    if (extra_ids > 100000) settings.fail("extra_ids", "more than 100000");
+    if (c) add_default_special_tokens(*c, extra_ids, config);
+    spec = convert_slow_tokenizer(files, c, extra_ids, config);
+  }
   tokenizer out(std::move(spec));
-  out.config_ = read_tokenizer_config(folder);
+  out.config_ = std::move(config);
+  out.class_ = c;
   out.apply_config();
+  if (!fast && c) out.set_class_post_processor(*c);
+  using f = tokenizer_family;
+  if (c && (c->family == f::mbart || c->family == f::mbart50 || c->family == f::nllb))
+    out.set_language(settings.text("src_lang", c->family == f::nllb ? "eng_Latn" : "en_XX"));
   return out;
 }
 
@@ -205,7 +320,7 @@ PARLANCE_SPLIT_INLINE std::string tokenizer::to_json() const {
                     {"normalized", t.normalized},
                     {"special", t.special}});
   head["added_tokens"] = std::move(list);
-  return write_tokenizer_json(head, std::get<bpe>(model_.value));
+  return write_tokenizer_json(head, model_);
 }
 
 PARLANCE_SPLIT_INLINE void tokenizer::save_pretrained(const std::filesystem::path& folder) const {
