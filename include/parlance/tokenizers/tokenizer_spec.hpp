@@ -23,6 +23,12 @@ struct tokenizer_spec {
 
 namespace impl {
 
+inline const json& component(const json& head, const char* name) {
+  static const json absent;
+  const auto at = head.find(name);
+  return at == head.end() ? absent : *at;
+}
+
 // Builds the DOM of everything but the two big lists of the model.
 class tokenizer_sax : public json_dom_sax {
  public:

@@ -8,12 +8,6 @@ namespace parlance::inline PARLANCE_ABI::tokenizers {
 
 namespace impl {
 
-inline const json& component(const json& head, const char* name) {
-  static const json absent;
-  const auto at = head.find(name);
-  return at == head.end() ? absent : *at;
-}
-
 inline json settings_of(const tokenizer_config& config) {
   if (config.config_text.empty()) return json::object();
   return parse_json(config.config_text, "tokenizer_config.json");
