@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenizing speed over a text file: ids only, with offsets, decoding, loading. Prints one JSON line
-// in the form of benchmarks/reference/tokenizers.py, with a sum over the ids, so that results can be
+// in the form of benchmarks/reference/tokenizing.py, with a sum over the ids, so that results can be
 // compared before speeds are.
 //   tokenizer_speed TOKENIZER_FOLDER TEXT [threads] [runs]
 #include <algorithm>
@@ -49,12 +49,12 @@ int main(int argc, char** argv) try {
   if (argc < 3) return std::puts("tokenizer_speed TOKENIZER_FOLDER TEXT [threads] [runs]"), 2;
   const int threads = argc > 3 ? std::atoi(argv[3]) : 1, runs = argc > 4 ? std::atoi(argv[4]) : 5;
   set_num_threads(threads);
-  const double load = seconds(runs, [&] { tokenizer::from_pretrained(argv[1]); });
-  const tokenizer tok = tokenizer::from_pretrained(argv[1]);
+  const double load = seconds(runs, [&] { tokenizers::tokenizer::from_pretrained(argv[1]); });
+  const tokenizers::tokenizer tok = tokenizers::tokenizer::from_pretrained(argv[1]);
   const std::string text = read_text(argv[2]);
   const auto texts = documents(text);
   const double megabytes = static_cast<double>(text.size()) * 1e-6;
-  const encode_options plain{.add_special_tokens = false};
+  const tokenizers::encode_options plain{.add_special_tokens = false};
 
   std::vector<std::vector<std::int32_t>> ids(texts.size());
   const double encode = seconds(runs, [&] { ids = tok.encode_ids_batch(texts, plain); });

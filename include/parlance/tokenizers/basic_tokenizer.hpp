@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "parlance/tokenizers/added_tokens.hpp"
+#include "parlance/tokenizers/decode_table.hpp"
 #include "parlance/tokenizers/decoders.hpp"
 #include "parlance/tokenizers/encoding.hpp"
 #include "parlance/tokenizers/models.hpp"
@@ -113,6 +115,9 @@ class basic_tokenizer {
   // Ids alone, without the cost of offsets.
   std::vector<std::int32_t> encode_ids(std::string_view text,
                                        const encode_options& options = {}) const;
+  // The same for many texts, over the thread pool; padding does not apply.
+  std::vector<std::vector<std::int32_t>> encode_ids_batch(std::span<const std::string> texts,
+                                                          const encode_options& options = {}) const;
 
   std::string decode(std::span<const std::int32_t> ids, const decode_options& options = {}) const;
 
@@ -147,12 +152,15 @@ class basic_tokenizer {
   PostProcessor post_processor_;
   Decoder decoder_;
   added_vocabulary added_;
+  std::shared_ptr<lazy_decode_table> decode_table_ = std::make_shared<lazy_decode_table>();
   bool clean_up_ = false;
 
  private:
   using sources = std::vector<impl::source_text>;
 
   // The pieces of valid text that the model sees.
+  const decode_table* table_for(std::size_t ids) const;
+  std::string join_tokens(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
   pre_tokenized prepare(std::string_view text, bool track, bool split_special_tokens) const;
   // Tokens of one text; word_ids count its pieces, or are all `word` when that is not negative.
   void tokenize(const impl::source_text& source, std::int32_t word, bool split_special_tokens,

@@ -18,6 +18,7 @@
 #include "parlance/tokenizers/bpe_merge.hpp"
 #include "parlance/tokenizers/byte_level.hpp"
 #include "parlance/tokenizers/token_table.hpp"
+#include "parlance/tokenizers/word_cache.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -32,7 +33,9 @@ class bpe {
   static constexpr std::uint32_t none = token_table::none;
   struct scratch {
     bpe_merger merger;
+    word_cache words;
   };
+  object_pool<scratch>::loan borrow_scratch() const { return scratches_.take(); }
 
   // byte_level asks for raw bytes; it is granted when the vocabulary allows it (see byte_level()).
   bpe(const model_data& data, bpe_options options, bool byte_level);
@@ -60,17 +63,12 @@ class bpe {
   template <class Emit>
   void tokenize(std::string_view piece, scratch& s, Emit emit) const {
     if (piece.empty()) return;
-    if (const std::uint32_t id = whole(piece, s); id != none) {
-      emit(id, std::uint32_t{0}, static_cast<std::uint32_t>(piece.size()));
-      return;
-    }
-    if (piece.size() > cut_above && cuttable_) return tokenize_cut(piece, s, emit);
-    merge_and_emit(piece, 0, s, emit);
+    if (piece.size() > word_cache::longest && cuttable_) return tokenize_cut(piece, s, emit);
+    tokenize_word(piece, 0, s, emit);
   }
 
  private:
   static constexpr std::uint32_t foreign_bit = 0x80000000u;
-  static constexpr std::size_t cut_above = 12;
   enum reach : std::uint8_t { unknown, yes, no };
 
   void build_tokens(const model_data& data);
@@ -95,8 +93,39 @@ class bpe {
     return known == yes ? id : none;
   }
 
+  // The tokens of a word that starts at byte `at` of its piece.
   template <class Emit>
-  void merge_and_emit(std::string_view piece, std::uint32_t at, scratch& s, Emit emit) const {
+  void tokenize_word(std::string_view word, std::uint32_t at, scratch& s, Emit& emit) const {
+    if (word.size() > word_cache::longest) return merge_word(word, at, s, emit);
+    word_cache::entry found = word_cache::key_of(word);
+    word_cache::entry& known = s.words.at(found);
+    if (!known.is(found)) {
+      int count = 0;
+      merge_word(word, 0, s, [&](std::uint32_t id, std::uint32_t begin, std::uint32_t end) {
+        if (count < word_cache::most) {
+          found.ids[count] = id;
+          found.begin[count] = static_cast<std::uint8_t>(begin);
+          found.end[count] = static_cast<std::uint8_t>(end);
+        }
+        ++count;
+      });
+      if (count > word_cache::most) return merge_word(word, at, s, emit);
+      found.count = static_cast<std::uint8_t>(count);
+      known = found;
+    }
+    for (int i = 0; i < known.count; ++i)
+      emit(known.ids[i], at + known.begin[i], at + known.end[i]);
+  }
+  template <class Emit>
+  void merge_word(std::string_view word, std::uint32_t at, scratch& s, Emit&& emit) const {
+    if (const std::uint32_t id = whole(word, s); id != none)
+      emit(id, at, at + static_cast<std::uint32_t>(word.size()));
+    else
+      merge_and_emit(word, at, s, emit);
+  }
+
+  template <class Emit>
+  void merge_and_emit(std::string_view piece, std::uint32_t at, scratch& s, Emit& emit) const {
     const bool complete = start(piece, s);
     s.merger.run(merges_);
     if (!complete && byte_level_) return emit_shifted(piece, at, s, emit);
@@ -109,7 +138,7 @@ class bpe {
   // When bytes without a token were dropped, later tokens move left by the length of the printable
   // characters of those bytes, as in the original.
   template <class Emit>
-  void emit_shifted(std::string_view piece, std::uint32_t at, scratch& s, Emit emit) const {
+  void emit_shifted(std::string_view piece, std::uint32_t at, scratch& s, Emit& emit) const {
     std::vector<std::uint32_t> byte_of;
     for (std::uint32_t i = 0; i < piece.size(); ++i)
       byte_of.insert(byte_of.end(), byte_level_char(static_cast<unsigned char>(piece[i])).size(),
@@ -126,19 +155,14 @@ class bpe {
 
   // Cuts where no merge can cross, which leaves short words instead of one long text.
   template <class Emit>
-  void tokenize_cut(std::string_view piece, scratch& s, Emit emit) const {
+  void tokenize_cut(std::string_view piece, scratch& s, Emit& emit) const {
     std::size_t begin = 0;
     unicode::step left = unicode::decode(piece, 0);
     for (std::size_t i = left.length;; i += left.length) {
       const bool end = i >= piece.size();
       const unicode::step right = end ? unicode::step{0, 1} : unicode::decode(piece, i);
       if (end || !junction(left.code_point, right.code_point)) {
-        const std::string_view part = piece.substr(begin, i - begin);
-        const auto at = static_cast<std::uint32_t>(begin);
-        if (const std::uint32_t id = whole(part, s); id != none)
-          emit(id, at, static_cast<std::uint32_t>(i));
-        else
-          merge_and_emit(part, at, s, emit);
+        tokenize_word(piece.substr(begin, i - begin), static_cast<std::uint32_t>(begin), s, emit);
         begin = i;
       }
       if (end) return;
@@ -209,6 +233,7 @@ class bpe {
   std::array<std::uint32_t, 256> fallback_ids_{};  // of <0x00> ... <0xFF>
   std::array<std::uint64_t, 256> ascii_junctions_{};
   pair_table junctions_;
+  object_pool<scratch> scratches_;
   mutable std::unique_ptr<std::atomic<std::uint8_t>[]> reachable_;
 };
 

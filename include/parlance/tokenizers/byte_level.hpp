@@ -47,9 +47,15 @@ inline std::string_view byte_level_char(unsigned char b) {
 }
 
 inline std::string byte_level_encode(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() + bytes.size() / 2);
-  for (const char b : bytes) out += byte_level_char(static_cast<unsigned char>(b));
+  std::string out(2 * bytes.size(), '\0');
+  char* to = out.data();
+  for (const char b : bytes) {
+    const std::string_view c = byte_level_char(static_cast<unsigned char>(b));
+    to[0] = c[0];
+    if (c.size() > 1) to[1] = c[1];
+    to += c.size();
+  }
+  out.resize(static_cast<std::size_t>(to - out.data()));
   return out;
 }
 

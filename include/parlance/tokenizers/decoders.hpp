@@ -73,11 +73,8 @@ struct byte_fallback_decoder {
     string_chain out;
     std::string bytes;
     const auto flush = [&] {
-      if (bytes.empty()) return;
-      if (utf8_find_invalid(bytes) == std::string_view::npos)
-        out.push_back(bytes);
-      else
-        for (std::size_t i = 0; i < bytes.size(); ++i) out.emplace_back(replacement_character);
+      if (!bytes.empty())
+        for (std::string& part : join(bytes)) out.push_back(std::move(part));
       bytes.clear();
     };
     for (std::string& token : tokens) {
@@ -90,6 +87,11 @@ struct byte_fallback_decoder {
     }
     flush();
     return out;
+  }
+  // A run of bytes: their text, or a replacement for each.
+  static string_chain join(const std::string& bytes) {
+    if (utf8_find_invalid(bytes) == std::string_view::npos) return {bytes};
+    return string_chain(bytes.size(), std::string(replacement_character));
   }
   // The byte of "<0xHH>", or -1.
   static int byte_of(std::string_view token) {

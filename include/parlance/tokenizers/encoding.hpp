@@ -56,6 +56,20 @@ struct encoding {
     word_ids.push_back(word);
     sequence_ids.push_back(0);
   }
+  // The same for many tokens: `complete` must follow the last one and sets what all have alike.
+  void push_fast(std::int32_t id, std::string token, byte_range at, std::int32_t word) {
+    ids.push_back(id);
+    tokens.push_back(std::move(token));
+    offsets.push_back(at);
+    word_ids.push_back(word);
+  }
+  void complete() {
+    byte_offsets = offsets;
+    type_ids.resize(size(), 0);
+    attention_mask.resize(size(), 1);
+    special_tokens_mask.resize(size(), 0);
+    sequence_ids.resize(size(), 0);
+  }
   void push_special(std::int32_t id, std::string token, std::int32_t type_id) {
     push_back(id, std::move(token), {}, -1);
     type_ids.back() = type_id;

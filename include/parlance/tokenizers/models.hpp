@@ -29,6 +29,10 @@ struct model {
   std::optional<std::string> id_to_token(std::uint32_t id) const {
     return visit([&](const auto& m) { return m.id_to_token(id); });
   }
+  // All ids are below this.
+  std::uint32_t token_limit() const {
+    return visit([](const auto& m) { return m.token_limit(); });
+  }
   std::size_t vocab_size() const {
     return visit([](const auto& m) { return m.vocab_size(); });
   }

@@ -52,7 +52,9 @@ struct digits {
   bool individual_digits = false;
   void pre_tokenize(pre_tokenized& text) const {
     split_by(text, individual_digits ? split_behavior::isolated : split_behavior::contiguous,
-             each_character(unicode::is_numeric));
+             each_character([](char32_t c) {
+               return c < 0x80 ? c >= '0' && c <= '9' : unicode::is_numeric(c);
+             }));
   }
 };
 

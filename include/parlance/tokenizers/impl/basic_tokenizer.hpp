@@ -9,6 +9,36 @@
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
+namespace impl {
+
+// What a model works in; costly ones are lent.
+template <class Model>
+auto scratch_for(const Model& m) {
+  if constexpr (requires { m.borrow_scratch(); })
+    return m.borrow_scratch();
+  else
+    return typename Model::scratch();
+}
+
+// f(i) for every text over the thread pool. The first error, by index, is thrown at the end.
+template <class F>
+void for_each_text(std::size_t count, F f) {
+  std::vector<std::exception_ptr> failures(count);
+  parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        f(i);
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace impl
+
 #define PARLANCE_TOKENIZER(...)                                                      \
   template <normalizing N, pre_tokenizing P, class M, post_processing Q, decoding D> \
   __VA_ARGS__ basic_tokenizer<N, P, M, Q, D>
@@ -23,6 +53,7 @@ PARLANCE_TOKENIZER(std::int32_t)::add_token(added_token token) {
     token.id = highest >= size || (size == 0 && highest >= 0) ? highest + 1 : size;
   }
   const std::int32_t id = token.id;
+  decode_table_ = std::make_shared<lazy_decode_table>();
   added_.add(std::move(token), [&](const std::string& content) {
     aligned_text text(content, 0u, false);
     normalizer_.normalize(text);
@@ -55,12 +86,15 @@ PARLANCE_TOKENIZER(void)::tokenize(const impl::source_text& source, std::int32_t
                                    bool split_special_tokens, encoding& out) const {
   const pre_tokenized pieces = prepare(source.text(), true, split_special_tokens);
   impl::with_model(model_, [&](const auto& m) {
-    typename std::remove_cvref_t<decltype(m)>::scratch scratch;
+    auto&& scratch = impl::scratch_for(m);
     std::int32_t piece = 0;
+    const std::size_t expected = out.size() + source.text().size() / 4 + 8;
+    out.ids.reserve(expected), out.tokens.reserve(expected), out.offsets.reserve(expected);
+    out.word_ids.reserve(expected);
     for (const split& s : pieces.splits()) {
       const auto put = [&](std::int32_t id, std::string token, std::uint32_t b, std::uint32_t e) {
         const byte_range at = pieces.original_range(s.begin + b, s.begin + e);
-        out.push_back(id, std::move(token), source.characters(at), word < 0 ? piece : word);
+        out.push_fast(id, std::move(token), source.characters(at), word < 0 ? piece : word);
       };
       const std::string_view view = pieces.text(s);
       if (s.token >= 0) {
@@ -76,6 +110,7 @@ PARLANCE_TOKENIZER(void)::tokenize(const impl::source_text& source, std::int32_t
       ++piece;
     }
   });
+  out.complete();
 }
 
 PARLANCE_TOKENIZER(void)::truncate_pair(std::vector<encoding>& list,
@@ -135,18 +170,7 @@ std::vector<encoding> basic_tokenizer<N, P, M, Q, D>::encode_each(std::size_t co
   encode_options unpadded = options;
   unpadded.padding.reset();
   std::vector<encoding> out(count);
-  std::vector<std::exception_ptr> failures(count);
-  parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      try {
-        out[i] = encode_one(i, unpadded);
-      } catch (...) {
-        failures[i] = std::current_exception();
-      }
-    }
-  });
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  impl::for_each_text(count, [&](std::size_t i) { out[i] = encode_one(i, unpadded); });
   if (options.padding) pad_batch(out, *options.padding);
   return out;
 }
@@ -167,7 +191,7 @@ PARLANCE_TOKENIZER(std::vector<std::int32_t>)::encode_ids(std::string_view text,
   out.reserve(text.size() / 3 + 8);
   const auto tokens = [&] {
     impl::with_model(model_, [&](const auto& m) {
-      typename std::remove_cvref_t<decltype(m)>::scratch scratch;
+      auto&& scratch = impl::scratch_for(m);
       for (const split& s : pieces.splits()) {
         if (s.token >= 0)
           out.push_back(s.token);
@@ -193,16 +217,55 @@ PARLANCE_TOKENIZER(std::vector<std::int32_t>)::encode_ids(std::string_view text,
   return out;
 }
 
-PARLANCE_TOKENIZER(std::string)::decode(std::span<const std::int32_t> ids,
-                                        const decode_options& options) const {
+PARLANCE_TOKENIZER(std::vector<std::vector<std::int32_t>>)::encode_ids_batch(
+    std::span<const std::string> texts, const encode_options& options) const {
+  encode_options unpadded = options;
+  unpadded.padding.reset();
+  std::vector<std::vector<std::int32_t>> out(texts.size());
+  impl::for_each_text(texts.size(),
+                      [&](std::size_t i) { out[i] = encode_ids(texts[i], unpadded); });
+  return out;
+}
+
+// The table when it pays and the decoder allows one.
+PARLANCE_TOKENIZER(const decode_table*)::table_for(std::size_t ids) const {
+  if constexpr (std::is_same_v<D, decoder>) {
+    constexpr std::size_t worthwhile = 256;
+    if (ids < worthwhile) return nullptr;
+    std::call_once(decode_table_->once, [&] {
+      const std::size_t limit = std::max<std::size_t>(
+          model_.token_limit(), static_cast<std::size_t>(added_.highest_id() + 1));
+      if (auto plan = decode_plan::of(decoder_))
+        decode_table_->table.emplace(
+            std::move(*plan), static_cast<std::int32_t>(limit),
+            [&](std::int32_t id) { return id_to_token(id); },
+            [&](std::int32_t id) { return is_special(id); });
+    });
+    return decode_table_->table ? &*decode_table_->table : nullptr;
+  } else {
+    return static_cast<void>(ids), nullptr;
+  }
+}
+
+PARLANCE_TOKENIZER(std::string)::join_tokens(std::span<const std::int32_t> ids,
+                                             bool skip_special_tokens) const {
+  if (const decode_table* table = table_for(ids.size()))
+    return table->decode(ids, skip_special_tokens,
+                         [&](std::int32_t id) { return id_to_token(id); });
   string_chain tokens;
   tokens.reserve(ids.size());
   for (const std::int32_t id : ids) {
-    if (options.skip_special_tokens && is_special(id)) continue;
+    if (skip_special_tokens && is_special(id)) continue;
     if (auto token = id_to_token(id)) tokens.push_back(std::move(*token));
   }
   std::string text;
   for (const std::string& part : decoder_.decode_chain(std::move(tokens))) text += part;
+  return text;
+}
+
+PARLANCE_TOKENIZER(std::string)::decode(std::span<const std::int32_t> ids,
+                                        const decode_options& options) const {
+  std::string text = join_tokens(ids, options.skip_special_tokens);
   if (options.clean_up_tokenization_spaces.value_or(clean_up_))
     text = clean_up_tokenization(std::move(text));
   return text;

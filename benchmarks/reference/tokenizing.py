@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers of tokenizer_speed.
 
-  tokenizers.py texts OUT                      three texts of 5 MB from what a Debian machine has: prose.txt (WordNet's
+  tokenizing.py texts OUT                      three texts of 5 MB from what a Debian machine has: prose.txt (WordNet's
                                                definitions), code.txt (Python's library), scripts.txt (translated messages)
-  tokenizers.py run FOLDER TEXT [--threads 1]  one JSON line for the library `tokenizers`
-  tokenizers.py tiktoken FOLDER TEXT           the same vocabulary in tiktoken (byte-level BPE only)
+  tokenizing.py run FOLDER TEXT [--threads 1]  one JSON line for the library `tokenizers`
+  tokenizing.py tiktoken FOLDER TEXT           the same vocabulary in tiktoken (byte-level BPE only)
 """
 import argparse
 import gettext
