@@ -61,9 +61,14 @@ tokenizers::encode_options read_options(const tokenizers::tokenizer& tokenizer, 
   if (!line.is_object()) return o;
   o.add_special_tokens = line.value("add_special_tokens", true);
   const auto length = length_of(tokenizer, line);
-  const std::string truncation =
+  const std::string padding =
+      strategy_of(line, "padding", "longest", {"longest", "max_length", "do_not_pad"});
+  std::string truncation =
       strategy_of(line, "truncation", "longest_first",
                   {"longest_first", "only_first", "only_second", "do_not_truncate"});
+  // transformers takes a lone max_length for a wish to truncate.
+  if (padding.empty() && !line.contains("truncation") && line.contains("max_length"))
+    truncation = "longest_first";
   if (!truncation.empty() && length) {
     o.truncation = tokenizers::truncation_options{
         *length, line.value("stride", std::uint32_t{0}),
@@ -72,8 +77,6 @@ tokenizers::encode_options read_options(const tokenizers::tokenizer& tokenizer, 
                                       : truncation_strategy::longest_first,
         tokenizer.config().truncation_side};
   }
-  const std::string padding =
-      strategy_of(line, "padding", "longest", {"longest", "max_length", "do_not_pad"});
   if (!padding.empty()) {
     if (!tokenizer.pad_id() && !tokenizer.file_padding())
       throw option_error("padding: the tokenizer has no padding token",

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds tokenizer folders for tokenizer_fuzz.py with the original libraries.
 
-Usage: build_tokenizers.py OUT_DIR
+Usage: build_tokenizers.py OUT_DIR | --sample tests/data/tokenizers
 GPT-2's and CLIP's vocabularies come from the packages js-tiktoken (npm) and open_clip_torch (pip)
 and are the published ones; roberta, neox and bart have the published pipelines over GPT-2's
 vocabulary. The SentencePiece and WordPiece families (t5, albert, xlm_roberta, mbart, camembert,
 deberta_v2, pegasus, xlnet, big_bird, llama_spm, bert_cased) have the published pipelines, made by
 transformers' converters, over vocabularies trained here on generated text and Python's library.
+--sample makes the family_*.json of some of them with small vocabularies and character maps.
 """
 import base64
 import glob
@@ -28,7 +29,9 @@ from tokenizers import (AddedToken, Tokenizer, decoders, models, normalizers, pr
                         processors, trainers)
 from transformers.convert_slow_tokenizer import convert_slow_tokenizer
 
+from tokenizer_components import write_rules
 from tokenizer_fuzz import random_text
+from tokenizers_data import TEXT, family_case, write
 
 BYTE_CHARS = transformers.models.gpt2.tokenization_gpt2.bytes_to_unicode()
 
@@ -136,13 +139,13 @@ SPM = {"t5": ("T5Tokenizer", dict(pad_id=0, eos_id=1, unk_id=2, bos_id=-1)),
                                             remove_extra_whitespaces=False))}
 
 
-def sentence_piece(scratch, name, lines):
+def sentence_piece(scratch, name, lines, **more):
     class_name, options = SPM[name]
     prefix = os.path.join(scratch, name)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines), model_prefix=prefix, minloglevel=2, hard_vocab_limit=False,
-        character_coverage=0.98, max_sentence_length=20000,
-        **{"vocab_size": 12000, "model_type": "unigram", "normalization_rule_name": "nmt_nfkc", **options})
+        max_sentence_length=20000,
+        **{"character_coverage": 0.98, "vocab_size": 12000, "model_type": "unigram", "normalization_rule_name": "nmt_nfkc", **options, **more})
     slow = getattr(transformers, class_name)(prefix + ".model")
     return convert_slow_tokenizer(slow)
 
@@ -161,7 +164,28 @@ def bert_cased(lines):
     return t
 
 
+def sample(out_dir):
+    """Small tokenizers of the SentencePiece families with what the original makes of random text."""
+    rng = random.Random(12)
+    with tempfile.TemporaryDirectory() as scratch:
+        rules = os.path.join(scratch, "rules.tsv")
+        write_rules(rules)
+        for name in ("t5", "albert", "xlm_roberta", "deberta_v2", "mbart"):
+            fast = sentence_piece(scratch, name, TEXT * 2, vocab_size=420, character_coverage=1.0,
+                                  normalization_rule_name="", normalization_rule_tsv=rules)
+            j = json.loads(fast.to_str())
+            specials = [t.content for t in fast.get_added_tokens_decoder().values()][:20]
+            rows = [{"text": random_text(rng, specials)} for _ in range(110)]
+            rows += [{"text": random_text(rng, specials), "pair": random_text(rng, specials)} for _ in range(10)]
+            tokens = {i: fast.id_to_token(i) for i in range(0, fast.get_vocab_size(), 37)}
+            write(out_dir, f"family_{name}.json",
+                  {"tokenizer": j, "vocab_size": fast.get_vocab_size(), "tokens": tokens,
+                   "cases": [family_case(fast, row) for row in rows]})
+
+
 def main():
+    if sys.argv[1] == "--sample":
+        return sample(sys.argv[2])
     out = sys.argv[1]
     lines = corpus()
 

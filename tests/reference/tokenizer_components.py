@@ -45,11 +45,17 @@ RULES = [
 ]
 
 
-def charsmap(rules=None, name=None):
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as f:
-        for source, target in rules or []:
-            f.write("\t".join(" ".join("%X" % ord(c) for c in s) for s in (source, target)) + "\n")
-        f.flush()
+def write_rules(path):
+    """RULES as SentencePiece's normalization_rule_tsv."""
+    with open(path, "w") as f:
+        for rule in RULES:
+            f.write("\t".join(" ".join("%X" % ord(c) for c in s) for s in rule) + "\n")
+
+
+def charsmap(name=None):
+    """A character map of SentencePiece, or that of RULES."""
+    with tempfile.NamedTemporaryFile(suffix=".tsv") as f:
+        write_rules(f.name)
         model = io.BytesIO()
         kind = {"normalization_rule_name": name} if name else {"normalization_rule_tsv": f.name}
         sentencepiece.SentencePieceTrainer.train(
@@ -65,7 +71,7 @@ def bert(clean, chinese, accents, lower):
             "strip_accents": accents, "lowercase": lower}
 
 
-PRECOMPILED = {"type": "Precompiled", "precompiled_charsmap": charsmap(RULES)}
+PRECOMPILED = {"type": "Precompiled", "precompiled_charsmap": charsmap()}
 NORMALIZERS = [
     PRECOMPILED, {"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Lowercase"},
     {"type": "StripAccents"}, {"type": "Nmt"}, {"type": "ByteLevel"},

@@ -18,6 +18,7 @@ const std::vector<std::string> families{
     "o200k",   "tekken",        "deepseek",        "llama2",      "gemma",       "clip",
     "word",    "metaspace",     "metaspace_split", "bert",        "bert_cased",  "wordlevel",
     "unigram", "unigram_bytes", "unigram_whole",   "bpe_unknown", "bpe_affixes", "bpe_fallback",
+    "t5",      "albert",        "xlm_roberta",     "deberta_v2",  "mbart",
 };
 
 tok::encoding encode(const tok::tokenizer& t, const json& row) {

@@ -38,17 +38,22 @@ struct sequence_input {
 
 namespace impl {
 
-// `text` itself, or its repaired copy in `storage`.
-inline std::string_view valid_text(std::string_view text, invalid_utf8 rule, std::string& storage) {
-  if (text.size() > 0x7FFFFFFF) throw text_error("text to encode: more than 2 GiB");
+// `text` itself, or its repaired copy in `storage`; `word` is its index among pre-split words, or
+// -1.
+inline std::string_view valid_text(std::string_view text, invalid_utf8 rule, std::string& storage,
+                                   std::int32_t word = -1) {
+  const auto name = [&] {
+    return word < 0 ? std::string("text to encode") : "word " + std::to_string(word);
+  };
   const std::size_t at = utf8_find_invalid(text);
-  if (at == std::string_view::npos) return text;
-  if (rule == invalid_utf8::reject)
-    throw text_error("text to encode: invalid UTF-8 at byte " + std::to_string(at),
-                     "invalid_utf8::replace reads such bytes as U+FFFD");
-  storage = utf8_replace_invalid(text);
-  if (storage.size() > 0x7FFFFFFF) throw text_error("text to encode: more than 2 GiB");
-  return storage;
+  if (at != std::string_view::npos) {
+    if (rule == invalid_utf8::reject)
+      throw text_error(name() + ": invalid UTF-8 at byte " + std::to_string(at),
+                       "invalid_utf8::replace reads such bytes as U+FFFD");
+    text = storage = utf8_replace_invalid(text);
+  }
+  if (text.size() > 0x7FFFFFFF) throw text_error(name() + ": more than 2 GiB");
+  return text;
 }
 
 // Conversions between bytes and characters of one text; what is not UTF-8 counts as utf8_decode
@@ -84,8 +89,8 @@ class character_map {
 // those characters have in the text as it was given.
 class source_text {
  public:
-  source_text(std::string_view given, invalid_utf8 rule)
-      : given_(given), characters_(valid_text(given, rule, repaired_)) {
+  source_text(std::string_view given, invalid_utf8 rule, std::int32_t word)
+      : given_(given), characters_(valid_text(given, rule, repaired_, word)) {
     if (!repaired_.empty()) given_characters_.emplace(given);
   }
   std::string_view text() const { return repaired_.empty() ? given_ : repaired_; }

@@ -101,9 +101,9 @@ PARLANCE_TOKENIZER(encoding)::finish(const sequence_input& first, const sequence
     encoding& tokens = list.emplace_back();
     words.reserve(input->size());
     for (std::size_t i = 0; i < input->size(); ++i) {
-      words.emplace_back((*input)[i], options.invalid_utf8);
-      tokenize(words.back(), input->is_split_into_words() ? static_cast<std::int32_t>(i) : -1,
-               options.split_special_tokens, tokens);
+      const std::int32_t word = input->is_split_into_words() ? static_cast<std::int32_t>(i) : -1;
+      words.emplace_back((*input)[i], options.invalid_utf8, word);
+      tokenize(words.back(), word, options.split_special_tokens, tokens);
     }
     tokens.set_sequence(input == pair);
     tokens.set_type(input == pair);
