@@ -177,6 +177,8 @@ TEST_CASE("a class whose rules are not known is refused by its name") {
     CHECK(folder_error("tokenizer.model", model, name).find(name) != std::string::npos);
   CHECK(folder_error("vocab.txt", "[UNK]\n", "MPNetTokenizer").find("MPNetTokenizer") !=
         std::string::npos);
+  CHECK(folder_error("vocab.txt", "[UNK]\na\n", "PreTrainedTokenizer").empty());
+  CHECK(folder_error("merges.txt", "a b\n", "PreTrainedTokenizerFast").empty());
   CHECK(folder_error("nothing", "", "BertTokenizer").find("no tokenizer found") !=
         std::string::npos);
 }
