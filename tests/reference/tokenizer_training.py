@@ -43,6 +43,8 @@ CASES = [
     ("wordlevel", {"pre_tokenizer": {"type": "Whitespace"}}, {"vocab_size": 60, "special_tokens": ["<unk>", "<s>"]}),
     ("wordlevel", {"pre_tokenizer": {"type": "WhitespaceSplit"}, "normalizer": {"type": "NFKC"}},
      {"vocab_size": 1000, "min_frequency": 2, "special_tokens": []}),
+    ("unigram", {"pre_tokenizer": SPACE}, {"vocab_size": 480, "special_tokens": ["<unk>"], "unk_token": "<unk>"}),
+    ("unigram", {"pre_tokenizer": SPACE}, {"vocab_size": 400, "special_tokens": ["<unk>"], "unk_token": "<unk>"}),
     ("unigram", {"pre_tokenizer": SPACE}, {"vocab_size": 120, "special_tokens": ["<s>", "<unk>"], "unk_token": "<unk>"}),
     ("unigram", {"pre_tokenizer": SPACE, "normalizer": {"type": "Lowercase"}},
      {"vocab_size": 80, "unk_token": "<unk>", "special_tokens": ["<pad>"], "initial_alphabet": ["@", "ж"]}),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 #include "parlance/tokenizers/tokenizer.hpp"
 #include "tokenizer_data.hpp"
@@ -262,4 +263,52 @@ TEST_CASE("broken GGUF vocabularies are errors") {
   v = good;
   v.pre = "unheard-of";
   CHECK_THROWS_AS(tok::tokenizer::from_gguf(v), unsupported_error);
+}
+
+TEST_CASE("WordPiece and Unigram vocabularies of GGUF give the original's ids") {
+  const json folders = tokenizer_data("folders.json");
+  const auto find = [&](const std::string& name) -> const json& {
+    for (const json& f : folders.at("folders"))
+      if (f.at("class") == name && f.at("config").empty()) return f;
+    throw std::runtime_error(name);
+  };
+  const json& bert = find("BertTokenizer");
+  tok::gguf_vocab v;
+  v.model = "bert";
+  std::istringstream lines(folders.at("files").at("vocab.txt").get<std::string>());
+  for (std::string line; std::getline(lines, line);) {
+    const bool special = line.starts_with('[') && line.ends_with(']') && line.size() > 2;
+    const std::string bar = "\xE2\x96\x81";
+    v.tokens.push_back(special ? line : line.starts_with("##") ? line.substr(2) : bar + line);
+    v.token_type.push_back(special ? 3 : 1);
+    if (!special)  // the vocabulary is cased, the tokenizer is not
+      for (char& c : v.tokens.back()) c = c >= 'A' && c <= 'Z' ? '\x01' : c;
+  }
+  v.pad_id = 0, v.unk_id = 1, v.cls_id = 2, v.sep_id = 3, v.mask_id = 4;
+  const auto t = tok::tokenizer::from_gguf(v);
+  for (const json& c : bert.at("cases"))
+    CHECK(t.encode_ids(c.at("text").get<std::string>()) == numbers(c.at("ids")));
+  CHECK(t.encode("the quick", "brown fox").ids == numbers(bert.at("pair")[0]));
+  CHECK(t.encode("the quick", "brown fox").type_ids == numbers(bert.at("pair")[1]));
+
+  const json& t5 = find("T5Tokenizer");
+  const auto m = tok::read_sentence_piece(
+      base64_decode(folders.at("files").at("t5.model").get<std::string>(), "t5"), "t5");
+  tok::gguf_vocab u;
+  u.model = "t5";
+  u.precompiled_charsmap = m.precompiled_charsmap;
+  for (std::size_t i = 0; i < m.pieces.size(); ++i) {
+    u.tokens.emplace_back(m.pieces[i]);
+    u.scores.push_back(m.scores[i]);
+    u.token_type.push_back(static_cast<int>(m.types[i]));
+  }
+  for (int i = 99; i >= 0; --i) {
+    u.tokens.push_back("<extra_id_" + std::to_string(i) + ">");
+    u.scores.push_back(0);
+    u.token_type.push_back(3);
+  }
+  u.pad_id = 0, u.eos_id = 1, u.unk_id = 2;
+  const auto unigram = tok::tokenizer::from_gguf(u);
+  for (const json& c : t5.at("cases"))
+    CHECK(unigram.encode_ids(c.at("text").get<std::string>()) == numbers(c.at("ids")));
 }

@@ -171,6 +171,18 @@ TEST_CASE("wrong SentencePiece models are refused with their place") {
   CHECK(fails(good).empty());
 }
 
+TEST_CASE("a class whose rules are not known is refused by its name") {
+  const std::string model = piece("<unk>", 0, 2) + piece("a");
+  for (const char* name : {"M2M100Tokenizer", "MarianTokenizer", "XGLMTokenizerFast"})
+    CHECK(folder_error("tokenizer.model", model, name).find(name) != std::string::npos);
+  CHECK(folder_error("vocab.txt", "[UNK]\n", "MPNetTokenizer").find("MPNetTokenizer") !=
+        std::string::npos);
+  CHECK(folder_error("vocab.txt", "[UNK]\na\n", "PreTrainedTokenizer").empty());
+  CHECK(folder_error("merges.txt", "a b\n", "PreTrainedTokenizerFast").empty());
+  CHECK(folder_error("nothing", "", "BertTokenizer").find("no tokenizer found") !=
+        std::string::npos);
+}
+
 TEST_CASE("every truncation of a SentencePiece model is an error or a shorter model") {
   const std::string whole = piece("<unk>", 0, 2) + piece("a") + field(2, number_field(40, 0)) +
                             field(3, number_field(3, 1));

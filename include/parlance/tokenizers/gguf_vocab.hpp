@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenizers from the vocabulary that a GGUF file carries (keys tokenizer.ggml.*): byte-level BPE
-// ("gpt2", splitting chosen by `pre`) and SentencePiece BPE ("llama"), rebuilt as the
+// ("gpt2", splitting chosen by `pre`), SentencePiece BPE ("llama"), WordPiece ("bert") and Unigram
+// ("t5"), rebuilt as the
 // tokenizer.json that Hugging Face ships for the same model, so that ids agree. Sources: llama.cpp
 // src/llama-vocab.cpp (names of `pre`), transformers 4.57 convert_slow_tokenizer.py (merges from
 // scores). Reading the file itself is io/gguf's work.
@@ -29,7 +30,7 @@ struct gguf_vocab {
   std::optional<int> bos_id = {}, eos_id = {}, unk_id = {}, pad_id = {}, sep_id = {}, cls_id = {},
                      mask_id = {};
   std::optional<bool> add_bos = {}, add_eos = {}, add_sep = {}, add_space_prefix = {};
-  std::string chat_template = {};
+  std::string chat_template = {}, precompiled_charsmap = {};
 };
 
 namespace impl {
@@ -141,6 +142,16 @@ inline json bos_eos_template(const std::optional<std::pair<std::string, int>>& b
           {"special_tokens", specials}};
 }
 
+// `cls A sep` and `cls A sep B sep`.
+inline json bert_template(const std::optional<std::pair<std::string, int>>& cls,
+                          const std::optional<std::pair<std::string, int>>& sep) {
+  if (!cls || !sep) throw format_error("GGUF", -1, "cls and sep token ids are missing");
+  json out = bos_eos_template(cls, sep);
+  json& pair = out["pair"];
+  pair.erase(pair.begin() + 3);  // no cls before the second sequence
+  return out;
+}
+
 inline json sequence_json(const char* member, json items) {
   return {{"type", "Sequence"}, {member, std::move(items)}};
 }
@@ -183,6 +194,57 @@ inline void gguf_sentence_piece(const gguf_vocab& v, tokenizer_spec& spec) {
   add_merges_from_scores(spec.data, v.scores);
 }
 
+// BERT's tokens come with "▁" before words and nothing before continuations. A vocabulary without
+// capital letters is an uncased one.
+inline void gguf_word_piece(const gguf_vocab& v, tokenizer_spec& spec) {
+  const std::string_view bar = "\xE2\x96\x81";
+  bool cased = false;
+  spec.data.tokens.clear();
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+    const std::string_view token = v.tokens[id];
+    const bool special = token.starts_with('[') && token.ends_with(']') && token.size() > 2;
+    const bool begins = token.starts_with(bar);
+    spec.data.tokens.add(special  ? std::string(token)
+                         : begins ? std::string(token.substr(bar.size()))
+                                  : "##" + std::string(token));
+    cased = cased || (!special && std::any_of(token.begin(), token.end(),
+                                              [](char c) { return c >= 'A' && c <= 'Z'; }));
+  }
+  const std::size_t unk = static_cast<std::size_t>(v.unk_id.value_or(100));
+  spec.head["normalizer"] = {{"type", "BertNormalizer"},
+                             {"clean_text", true},
+                             {"handle_chinese_chars", true},
+                             {"strip_accents", nullptr},
+                             {"lowercase", !cased}};
+  spec.head["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+  spec.head["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
+  spec.head["model"] = {{"type", "WordPiece"},
+                        {"unk_token", unk < v.tokens.size() ? v.tokens[unk] : "[UNK]"},
+                        {"continuing_subword_prefix", "##"},
+                        {"max_input_chars_per_word", 100},
+                        {"vocab", json::object()}};
+}
+
+inline void gguf_unigram(const gguf_vocab& v, tokenizer_spec& spec) {
+  if (v.scores.empty()) throw format_error("GGUF", -1, "tokenizer.ggml.scores is missing");
+  spec.data.scores.assign(v.scores.begin(), v.scores.end());
+  json steps = json::array();
+  if (!v.precompiled_charsmap.empty())
+    steps.push_back(
+        {{"type", "Precompiled"}, {"precompiled_charsmap", base64_encode(v.precompiled_charsmap)}});
+  steps.push_back({{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}});
+  steps.push_back(
+      {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", "\xE2\x96\x81"}});
+  const json space = {{"type", "Metaspace"},
+                      {"replacement", "\xE2\x96\x81"},
+                      {"prepend_scheme", v.add_space_prefix.value_or(true) ? "always" : "never"},
+                      {"split", true}};
+  spec.head["normalizer"] = sequence_json("normalizers", std::move(steps));
+  spec.head["pre_tokenizer"] = spec.head["decoder"] = space;
+  spec.head["model"] = {
+      {"type", "Unigram"}, {"unk_id", v.unk_id.value_or(2)}, {"vocab", json::array()}};
+}
+
 }  // namespace impl
 
 // The tokenizer.json equivalent of a GGUF vocabulary.
@@ -199,15 +261,24 @@ inline tokenizer_spec read_gguf_vocab(const gguf_vocab& v) {
     impl::gguf_sentence_piece(v, spec);
   else if (v.model == "gpt2")
     impl::gguf_byte_level(v, spec);
+  else if (v.model == "bert")
+    impl::gguf_word_piece(v, spec);
+  else if (v.model == "t5")
+    impl::gguf_unigram(v, spec);
   else
     throw unsupported_error("GGUF: tokenizer.ggml.model '" + v.model + "' is not supported",
-                            "supported: gpt2, llama");
+                            "supported: gpt2, llama, bert, t5");
   const auto named = [&](const std::optional<int>& id, bool wanted) {
     using entry = std::optional<std::pair<std::string, int>>;
     return id && wanted ? entry({v.tokens[static_cast<std::size_t>(*id)], *id}) : entry{};
   };
+  if (v.model == "bert") {
+    spec.head["post_processor"] = impl::bert_template(named(v.cls_id ? v.cls_id : v.bos_id, true),
+                                                      named(v.sep_id ? v.sep_id : v.eos_id, true));
+    return spec;
+  }
   const auto bos = named(v.bos_id, v.add_bos.value_or(sentence_piece));
-  const auto eos = named(v.eos_id, v.add_eos.value_or(false));
+  const auto eos = named(v.eos_id, v.add_eos.value_or(v.model == "t5"));
   if (bos || eos) spec.head["post_processor"] = impl::bos_eos_template(bos, eos);
   return spec;
 }

@@ -354,10 +354,14 @@ inline tokenizer_spec convert_slow_tokenizer(const slow_files& files, const toke
                                              std::uint32_t extra_ids,
                                              const tokenizer_config& config) {
   using f = tokenizer_family;
+  const std::string& name = config.tokenizer_class;
+  if (!c && !name.empty() && !name.starts_with("PreTrainedTokenizer"))
+    throw unsupported_error(files.folder.string() + ": a " + name + " without a tokenizer.json",
+                            "save it once with save_pretrained of its fast class in Python");
   tokenizer_spec spec = empty_spec(files.folder.string());
-  if (const char* name = sentence_piece_file(files)) {
-    spec.where = files.name(name);
-    const std::string bytes = files.read(name);
+  if (const char* file = sentence_piece_file(files)) {
+    spec.where = files.name(file);
+    const std::string bytes = files.read(file);
     if (impl::is_tiktoken(bytes)) {
       impl::convert_tiktoken(bytes, spec);
     } else {

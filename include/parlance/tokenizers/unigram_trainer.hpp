@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learns a Unigram vocabulary from counted words: frequent substrings as seeds, then expectation
 // maximization and pruning by turns until the vocabulary has its size. Source: Kudo 2018
-// (arXiv:1804.10959); huggingface/tokenizers 0.22, src/models/unigram/trainer.rs, whose results
-// agree up to the order in which its hash tables sum (about 1e-9 in the scores).
+// (arXiv:1804.10959); huggingface/tokenizers 0.22, src/models/unigram/trainer.rs, whose seeds
+// and scores agree; after several rounds of pruning some of the rarest pieces differ.
 #pragma once
 
 #include <algorithm>

@@ -28,6 +28,11 @@ inline tokenizers::gguf_vocab read_gguf_vocab(const io::gguf_file& f) {
   v.eos_id = id("eos_token_id");
   v.unk_id = id("unknown_token_id");
   v.pad_id = id("padding_token_id");
+  v.sep_id = id("seperator_token_id");  // the key's own spelling
+  v.cls_id = id("cls_token_id");
+  v.mask_id = id("mask_token_id");
+  if (const auto bytes = f.get_integers(key("precompiled_charsmap")))
+    for (const auto b : *bytes) v.precompiled_charsmap.push_back(static_cast<char>(b));
   v.add_bos = f.get_bool(key("add_bos_token"));
   v.add_eos = f.get_bool(key("add_eos_token"));
   v.add_space_prefix = f.get_bool(key("add_space_prefix"));

@@ -244,7 +244,9 @@ PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_pretrained(const std::filesystem
   if (fast) {
     spec = read_tokenizer_json(files.read("tokenizer.json"), files.name("tokenizer.json"));
   } else {
-    if (!c && config.tokenizer_class.empty()) c = impl::class_of_folder(files);
+    const std::string& name = config.tokenizer_class;
+    if (!c && (name.empty() || name.starts_with("PreTrainedTokenizer")))
+      c = impl::class_of_folder(files);
     if (c && config.tokenizer_class.empty()) config.tokenizer_class = split_words(c->names).front();
     const std::uint32_t extra_ids = settings.number("extra_ids", 100);
     if (extra_ids > 100000) settings.fail("extra_ids", "more than 100000");
