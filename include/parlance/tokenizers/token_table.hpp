@@ -160,6 +160,19 @@ std::array<std::uint32_t, 256> byte_token_ids(Find find) {
   return out;
 }
 
+// One above the highest id. Ids far beyond the number of tokens are an error, since tables are made
+// for all of them.
+inline std::uint32_t id_limit(const model_data& data) {
+  const std::size_t n = data.tokens.size();
+  std::uint32_t limit = 0;
+  for (const std::uint32_t id : data.ids) limit = std::max(limit, id + 1);
+  if (limit > n * 16 + 65536)
+    throw format_error("tokenizer.json", -1,
+                       "model: token id " + std::to_string(limit - 1) + " in a vocabulary of " +
+                           std::to_string(n));
+  return limit;
+}
+
 // A vocabulary read both ways. A string that occurs twice has its last id.
 class vocabulary {
  public:
@@ -167,12 +180,7 @@ class vocabulary {
 
   explicit vocabulary(const model_data& data) {
     const std::size_t n = data.tokens.size();
-    std::uint32_t limit = 0;
-    for (const std::uint32_t id : data.ids) limit = std::max(limit, id + 1);
-    if (limit > n * 16 + 65536)
-      throw format_error("tokenizer.json", -1,
-                         "model: token id " + std::to_string(limit - 1) + " in a vocabulary of " +
-                             std::to_string(n));
+    const std::uint32_t limit = id_limit(data);
     table_.reserve(n, data.tokens.bytes());
     for (std::size_t i = 0; i < n; ++i) table_.add(data.tokens[i], data.ids[i]);
     entry_of_.assign(limit, none);

@@ -3,8 +3,9 @@
 // 16 bf16 numbers into 16 x 16 f32 sums. Operands that need f32's accuracy are split into three
 // bf16 parts each, whose sum is the f32 number exactly; of the nine products of parts the three
 // below 2^-24 are left out (as in Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial
-// intelligence datatype for higher-precision computations", 2019). Even so the unit outdoes f32
-// multiply-adds twice over. Numbers below 2^-110 lose low bits, since the unit knows no subnormals.
+// intelligence datatype for higher-precision computations", 2019). Even so the unit is half
+// as fast again as f32 multiply-adds. Numbers below 2^-110 lose low bits, since the unit knows no
+// subnormals.
 #pragma once
 
 #include "parlance/kernels/gemv.hpp"

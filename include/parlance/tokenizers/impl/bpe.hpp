@@ -33,12 +33,7 @@ inline bool bpe::bytes_complete() const {
 
 inline void bpe::build_tokens(const model_data& data) {
   const std::size_t n = data.tokens.size();
-  std::uint32_t limit = 0;
-  for (const std::uint32_t id : data.ids) limit = std::max(limit, id + 1);
-  if (limit > n * 16 + 65536)
-    throw format_error("tokenizer.json", -1,
-                       "model: token id " + std::to_string(limit - 1) + " in a vocabulary of " +
-                           std::to_string(n));
+  const std::uint32_t limit = id_limit(data);
   table_.reserve(n, data.tokens.bytes());
   of_id_.assign(limit, none);
   std::string raw;
