@@ -45,11 +45,16 @@ class tokenizer
   std::optional<std::int32_t> unk_id() const { return special_id("unk_token"); }
   std::optional<std::int32_t> pad_id() const { return special_id("pad_token"); }
 
-  // Translation models (mBART, mBART-50, NLLB): the language of the texts that follow, sources or
+  // Translation models (mBART, mBART-50, NLLB, M2M100): the language of the texts that follow, sources or
   // targets; its code stands among the special tokens around a text. option_error for a code that
   // is no token, unsupported_error for other tokenizers.
   void set_src_lang(const std::string& code) { set_language(code); }
   void set_tgt_lang(const std::string& code) { set_language(code); }
+
+  // Marian: texts that follow are targets (Python's text_target=) or, as at the start, sources;
+  // decoding is always that of targets. unsupported_error for other tokenizers.
+  void switch_to_target_mode() { use_target(true); }
+  void switch_to_input_mode() { use_target(false); }
 
   const tokenizer_config& config() const { return config_; }
   // The chat template of that name; nullptr when there is none.
@@ -70,6 +75,7 @@ class tokenizer
   void set_post_processor(json node);
   void set_class_post_processor(const tokenizer_class& c);
   void set_language(const std::string& code);
+  void use_target(bool yes);
 
   const tokenizer_class* class_ = nullptr;
   json head_;  // the components, for saving
@@ -77,6 +83,8 @@ class tokenizer
   std::optional<truncation_options> truncation_;
   std::optional<padding_options> padding_;
   std::vector<std::string> warnings_;
+  // Name and text of what save_pretrained writes in place of a tokenizer.json.
+  std::vector<std::pair<std::string, std::string>> own_files_;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

@@ -39,6 +39,8 @@ enum class tokenizer_family {
   reformer,
   llama,
   gemma,
+  marian,
+  m2m100,
   tiktoken
 };
 
@@ -120,6 +122,10 @@ inline constexpr std::array tokenizer_classes{
                     tokenizer_family::llama, "bos=<s> eos=</s> unk=<unk>", "", ""},
     tokenizer_class{"GemmaTokenizer", "gemma gemma2", tokenizer_family::gemma,
                     "bos=<bos> eos=<eos> unk=<unk> pad=<pad>", "", ""},
+    tokenizer_class{"MarianTokenizer", "marian", tokenizer_family::marian,
+                    "eos=</s> unk=<unk> pad=<pad>", "$A:0 </s>:0", "$A:0 $B:0 </s>:0"},
+    tokenizer_class{"M2M100Tokenizer", "m2m_100", tokenizer_family::m2m100,
+                    "bos=<s> eos=</s> unk=<unk> sep=</s> pad=<pad>", "", ""},
 };
 
 inline bool has_word(std::string_view list, std::string_view word) {

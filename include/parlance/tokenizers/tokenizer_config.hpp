@@ -88,6 +88,13 @@ inline void read_special_tokens(const json_fields& fields, tokenizer_config& out
   }
 }
 
+inline void append_by_id(std::map<std::uint32_t, added_token> by_id, tokenizer_config& out) {
+  for (auto& [id, token] : by_id) {
+    token.id = static_cast<std::int32_t>(std::min(id, 0x7FFFFFFEu));
+    out.added_tokens.push_back(std::move(token));
+  }
+}
+
 // {"id": token}; the tokens are kept by id.
 inline void read_added_tokens_decoder(const json_fields& fields, tokenizer_config& out) {
   const json& tokens = fields.at("added_tokens_decoder");
@@ -100,7 +107,7 @@ inline void read_added_tokens_decoder(const json_fields& fields, tokenizer_confi
       fields.fail("added_tokens_decoder", "'" + key + "' is not an id");
     by_id[id] = token_from_json(value, fields.where() + " added_tokens_decoder");
   }
-  for (auto& [id, token] : by_id) out.added_tokens.push_back(std::move(token));
+  append_by_id(std::move(by_id), out);
 }
 
 // added_tokens.json: {token: id}, from the time before added_tokens_decoder.
@@ -117,7 +124,7 @@ inline void read_added_tokens_file(const std::string& text, const std::string& w
     token.normalized = !token.special;
     by_id[fields.number(content)] = std::move(token);
   }
-  for (auto& [id, token] : by_id) out.added_tokens.push_back(std::move(token));
+  append_by_id(std::move(by_id), out);
 }
 
 inline void read_chat_templates(const json_fields& fields, tokenizer_config& out) {
