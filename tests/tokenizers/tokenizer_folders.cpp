@@ -147,9 +147,11 @@ TEST_CASE("wrong SentencePiece models are refused with their place") {
 
 TEST_CASE("a class whose rules are not known is refused by its name") {
   const std::string model = piece("<unk>", 0, 2) + piece("a");
-  for (const char* name : {"M2M100Tokenizer", "MarianTokenizer", "XGLMTokenizerFast"})
+  for (const char* name : {"SeamlessM4TTokenizer", "XGLMTokenizerFast"})
     CHECK(folder_error("tokenizer.model", model, name).find(name) != std::string::npos);
   CHECK(folder_error("vocab.txt", "[UNK]\n", "MPNetTokenizer").find("MPNetTokenizer") !=
+        std::string::npos);
+  CHECK(folder_error("tokenizer.model", model, "MarianTokenizer").find("source.spm") !=
         std::string::npos);
   CHECK(folder_error("vocab.txt", "[UNK]\na\n", "PreTrainedTokenizer").empty());
   CHECK(folder_error("merges.txt", "a b\n", "PreTrainedTokenizerFast").empty());

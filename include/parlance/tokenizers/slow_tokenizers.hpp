@@ -4,31 +4,20 @@
 // class. Source: transformers 4.57, convert_slow_tokenizer.py.
 #pragma once
 
-#include <array>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "parlance/tokenizers/gguf_vocab.hpp"
+#include "parlance/tokenizers/rank_files.hpp"
 #include "parlance/tokenizers/sentence_piece.hpp"
+#include "parlance/tokenizers/slow_files.hpp"
 #include "parlance/tokenizers/tokenizer_classes.hpp"
+#include "parlance/tokenizers/translation_tokenizers.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
-
-struct slow_files {
-  std::filesystem::path folder;
-  json settings = json::object();  // tokenizer_config.json
-
-  bool has(const char* name) const { return std::filesystem::exists(folder / name); }
-  std::string read(const char* name) const { return read_text(folder / name); }
-  std::string name(const char* file) const { return (folder / file).string(); }
-  bool flag(const char* key, bool otherwise) const {
-    return json_fields(settings, name("tokenizer_config.json")).flag(key, otherwise);
-  }
-};
 
 namespace impl {
 
@@ -40,12 +29,6 @@ inline json metaspace_json(const char* scheme, bool split = true) {
           {"replacement", "\xE2\x96\x81"},
           {"prepend_scheme", scheme},
           {"split", split}};
-}
-inline json byte_level_json(bool use_regex, bool add_prefix_space, bool trim_offsets) {
-  json out = byte_level_json(use_regex);
-  out["add_prefix_space"] = add_prefix_space;
-  out["trim_offsets"] = trim_offsets;
-  return out;
 }
 
 inline void convert_bert(const slow_files& files, const tokenizer_config& config,
@@ -295,88 +278,6 @@ inline void convert_sentence_piece(const sentence_piece_model& m, tokenizer_fami
   class_splitting(family, files, spec);
 }
 
-inline void convert_tiktoken(std::string_view text, tokenizer_spec& spec) {
-  read_tiktoken(text, spec.where, spec.data);
-  spec.head["model"] = {{"type", "BPE"},
-                        {"ignore_merges", true},
-                        {"vocab", json::object()},
-                        {"merges", json::array()}};
-  spec.head["pre_tokenizer"] = sequence_json(
-      "pretokenizers",
-      json::array({split_json(known_patterns::cl100k), byte_level_json(false, false, true)}));
-  spec.head["decoder"] = byte_level_json(true, true, true);
-  spec.head["post_processor"] = byte_level_json(true, true, false);
-}
-
-inline std::string pieces_file(tokenizer_family family, bool target) {
-  if (family == tokenizer_family::m2m100) return "sentencepiece.bpe.model";
-  return target ? "target.spm" : "source.spm";
-}
-
-// M2M100's tokens for languages, whose ids follow those of vocab.json.
-inline std::vector<std::string> language_tokens(const slow_files& files, tokenizer_family family) {
-  std::vector<std::string> out;
-  if (family != tokenizer_family::m2m100) return out;
-  const json_fields settings(files.settings, files.name("tokenizer_config.json"));
-  const bool wmt = settings.choice("language_codes", {"m2m100", "wmt21"}, 0) == 1;
-  for (const std::string& code : split_words(wmt ? language_codes::wmt21 : language_codes::m2m100))
-    out.push_back("__" + code + "__");
-  return out;
-}
-
-inline model_data translation_vocabulary(const slow_files& files, tokenizer_family family,
-                                         const char* name) {
-  model_data out;
-  read_vocab_json(files.read(name), files.name(name), out);
-  auto id = static_cast<std::uint32_t>(out.tokens.size());
-  for (const std::string& token : language_tokens(files, family))
-    out.tokens.add(token), out.ids.push_back(id++);
-  return out;
-}
-
-inline void convert_translation(const slow_files& files, tokenizer_family family,
-                                const tokenizer_config& config, tokenizer_spec& spec) {
-  const bool marian = family == tokenizer_family::marian;
-  const std::string& unk = config.find("unk_token")->token.content;
-  const auto pieces = [&](bool target, const char* vocab) {
-    const std::string file = pieces_file(family, target), where = files.name(file.c_str());
-    return std::make_shared<const vocab_pieces>(
-        read_sentence_piece(files.read(file.c_str()), where), where,
-        translation_vocabulary(files, family, vocab), files.name(vocab), unk, marian);
-  };
-  auto source = pieces(false, "vocab.json"), target = source;
-  if (marian) {
-    const std::string& pad = config.find("pad_token")->token.content;
-    if (source->words().find(pad) == vocabulary::none)
-      throw format_error(files.name("vocab.json"), -1, "no token '" + pad + "'",
-                         "Marian's vocabulary must hold the padding token");
-    const bool separate = files.flag("separate_vocabs", false);
-    target = pieces(true, separate ? "target_vocab.json" : "vocab.json");
-  }
-  spec.where = files.name("vocab.json");
-  spec.pieces.emplace(std::move(source), std::move(target));
-}
-
-// The decoder, once all tokens are known. Added tokens stand apart when transformers calls them
-// legacy: no special ones, or special ones outside the vocabulary.
-inline piece_decoder translation_decoder(const slow_files& files, tokenizer_family family,
-                                         const tokenizer_config& config,
-                                         const added_vocabulary& added, std::size_t vocab_size) {
-  const std::string file = pieces_file(family, true);
-  vocab_size -= language_tokens(files, family).size();
-  piece_decoder out(
-      read_sentence_piece(files.read(file.c_str()), files.name(file.c_str())),
-      family == tokenizer_family::marian);
-  for (const added_token& t : added.tokens()) out.add(t.content, piece_decoder::role::apart);
-  for (const auto& named : config.special_tokens) {
-    const added_token* t = added.find(named.token.content);
-    const bool outside = named.name == "additional_special_tokens" && t &&
-                         static_cast<std::size_t>(t->id) >= vocab_size;
-    if (!outside) out.add(named.token.content, piece_decoder::role::special);
-  }
-  return out;
-}
-
 // A template like "[CLS]:0 $A:0 [SEP]:0"; id_of gives the ids of its special tokens.
 template <class IdOf>
 json template_json(std::string_view single, std::string_view pair, IdOf id_of) {
@@ -403,26 +304,14 @@ json template_json(std::string_view single, std::string_view pair, IdOf id_of) {
           {"special_tokens", std::move(specials)}};
 }
 
-inline bool is_tiktoken(std::string_view text) {
-  const std::string_view line = text.substr(0, text.find('\n'));
-  return line.size() < 4096 && utf8_find_invalid(line) == std::string_view::npos &&
-         line.find(' ') != std::string_view::npos && !line.starts_with('\n') &&
-         static_cast<unsigned char>(line.empty() ? 0 : line[0]) >= 0x20;
-}
-
 }  // namespace impl
-
-// Families of SentencePiece models with a vocab.json, and the files of their folders.
-inline bool is_translation(tokenizer_family family) {
-  return family == tokenizer_family::marian || family == tokenizer_family::m2m100;
-}
-inline constexpr std::array translation_files{"source.spm", "target.spm", "vocab.json",
-                                              "target_vocab.json", "sentencepiece.bpe.model"};
 
 // The SentencePiece or rank file of a folder, or nullptr.
 inline const char* sentence_piece_file(const slow_files& files) {
   for (const char* name : {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
-                           "spm.model", "sentencepiece.model", "qwen.tiktoken", "vocab.tiktoken"})
+                           "spm.model", "sentencepiece.model", "qwen.tiktoken", "vocab.tiktoken",
+                           "cl100k_base.tiktoken", "o200k_base.tiktoken", "p50k_base.tiktoken",
+                           "r50k_base.tiktoken"})
     if (files.has(name)) return name;
   return nullptr;
 }
@@ -445,7 +334,7 @@ inline tokenizer_spec convert_slow_tokenizer(const slow_files& files, const toke
     spec.where = files.name(file);
     const std::string bytes = files.read(file);
     if (impl::is_tiktoken(bytes)) {
-      impl::convert_tiktoken(bytes, spec);
+      impl::convert_tiktoken(bytes, c ? c->family : f::reformer, file, spec);
     } else {
       const sentence_piece_model m = read_sentence_piece(bytes, spec.where);
       const f family = c                                                 ? c->family
@@ -453,14 +342,17 @@ inline tokenizer_spec convert_slow_tokenizer(const slow_files& files, const toke
                                                                          : f::reformer;
       impl::convert_sentence_piece(m, family, extra_ids, files, config, spec);
     }
+  } else if (files.has("tekken.json")) {
+    spec.where = files.name("tekken.json");
+    impl::convert_tekken(files.read("tekken.json"), spec);
   } else if (files.has("vocab.txt")) {
     impl::convert_bert(files, config, spec);
   } else if (files.has("vocab.json") && files.has("merges.txt")) {
     impl::convert_byte_level(files, c ? c->family : f::gpt2, config, spec);
   } else {
     throw io_error(files.folder.string() + ": no tokenizer found",
-                   "expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a "
-                   "SentencePiece or tiktoken file such as tokenizer.model");
+                   "expected tokenizer.json, vocab.txt, vocab.json with merges.txt, tekken.json, or "
+                   "a SentencePiece or tiktoken file such as tokenizer.model");
   }
   return spec;
 }
