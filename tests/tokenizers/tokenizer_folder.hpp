@@ -24,7 +24,9 @@ struct temporary_folder {
   void write(const std::string& name, const std::string& text) const {
     parlance::write_atomic(path / name, text);
   }
-  parlance::tokenizers::tokenizer load() const { return parlance::tokenizers::tokenizer::from_pretrained(path); }
+  parlance::tokenizers::tokenizer load() const {
+    return parlance::tokenizers::tokenizer::from_pretrained(path);
+  }
 };
 
 inline void write_files(const temporary_folder& folder, const json& files, const json& row) {

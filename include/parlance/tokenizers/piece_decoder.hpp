@@ -20,9 +20,11 @@ class piece_decoder {
  public:
   enum class role : std::uint32_t { special, apart };
 
-  // `spaced`: a space follows each special token, and bars of foreign pieces become spaces (Marian).
+  // `spaced`: a space follows each special token, and bars of foreign pieces become spaces
+  // (Marian).
   piece_decoder(const sentence_piece_model& m, bool spaced)
-      : spaced_(spaced), keeps_first_(!m.add_dummy_prefix && !m.remove_extra_whitespaces),
+      : spaced_(spaced),
+        keeps_first_(!m.add_dummy_prefix && !m.remove_extra_whitespaces),
         removes_all_(m.remove_extra_whitespaces) {
     auto table = std::make_shared<token_table>();
     for (std::size_t i = 0; i < m.pieces.size(); ++i)

@@ -73,10 +73,19 @@ inline void read_tekken_ranks(const json& vocab, const std::string& where, std::
   add_merges_from_scores(out, scores, true);
 }
 
-// The special tokens with their ids; those that the file does not name are fillers.
+// Of files that name no special tokens (up to version 7), in the order of their ids.
+inline constexpr std::string_view tekken_names =
+    "<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_RESULTS] "
+    "[/TOOL_RESULTS] [TOOL_CALLS] [IMG] <pad> [IMG_BREAK] [IMG_END] [PREFIX] [MIDDLE] [SUFFIX] "
+    "[SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CONTENT]";
+
+// The special tokens with their ids; ids without a name get fillers.
 inline json tekken_specials(const json_fields& fields, std::uint32_t count, model_data& out) {
-  std::vector<std::string> names(count);
-  for (const json& item : fields.array("special_tokens")) {
+  std::vector<std::string> names;
+  const bool named = fields.find("special_tokens") != nullptr;
+  if (!named) names = split_words(tekken_names);
+  names.resize(count);
+  for (const json& item : named ? fields.array("special_tokens") : json::array()) {
     const json_fields entry(item, fields.where() + " special_tokens");
     const std::uint32_t rank = entry.number("rank");
     if (rank >= count) entry.fail("rank", "expected less than " + std::to_string(count));
@@ -86,8 +95,7 @@ inline json tekken_specials(const json_fields& fields, std::uint32_t count, mode
   for (std::uint32_t id = 0; id < count; ++id) {
     if (names[id].empty()) names[id] = "<SPECIAL_" + std::to_string(id) + ">";
     out.tokens.add(names[id]), out.ids.push_back(id);
-    list.push_back(
-        {{"id", id}, {"content", names[id]}, {"normalized", false}, {"special", true}});
+    list.push_back({{"id", id}, {"content", names[id]}, {"normalized", false}, {"special", true}});
   }
   return list;
 }
@@ -100,7 +108,8 @@ struct rank_rules {
 };
 inline rank_rules rules_of_ranks(tokenizer_family family, std::string_view file, std::size_t n) {
   namespace k = known_patterns;
-  if (family == tokenizer_family::qwen || family == tokenizer_family::qwen2) return {k::qwen2, true};
+  if (family == tokenizer_family::qwen || family == tokenizer_family::qwen2)
+    return {k::qwen2, true};
   if (family == tokenizer_family::llama) return {k::cl100k};
   if (file.starts_with("qwen.")) return {k::qwen2, true};
   if (file.starts_with("o200k")) return {k::o200k};
@@ -119,9 +128,9 @@ inline void convert_ranks(const rank_rules& rules, tokenizer_spec& spec) {
                         {"ignore_merges", true},
                         {"vocab", json::object()},
                         {"merges", json::array()}};
-  spec.head["pre_tokenizer"] = sequence_json(
-      "pretokenizers",
-      json::array({split_json(rules.pattern), byte_level_json(false, false, true)}));
+  spec.head["pre_tokenizer"] =
+      sequence_json("pretokenizers",
+                    json::array({split_json(rules.pattern), byte_level_json(false, false, true)}));
   spec.head["decoder"] = byte_level_json(true, true, true);
   spec.head["post_processor"] = byte_level_json(true, true, false);
 }
@@ -140,6 +149,7 @@ inline void convert_tekken(const std::string& text, tokenizer_spec& spec) {
   const std::uint32_t specials = config.number("default_num_special_tokens");
   const std::uint32_t size = config.number("default_vocab_size");
   const json& vocab = fields.array("vocab");
+  if (specials > 100000) config.fail("default_num_special_tokens", "more than 100000");
   if (size < specials || size - specials > vocab.size())
     config.fail("default_vocab_size", "expected " + std::to_string(specials) +
                                           " special tokens and at most the " +

@@ -308,10 +308,10 @@ json template_json(std::string_view single, std::string_view pair, IdOf id_of) {
 
 // The SentencePiece or rank file of a folder, or nullptr.
 inline const char* sentence_piece_file(const slow_files& files) {
-  for (const char* name : {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
-                           "spm.model", "sentencepiece.model", "qwen.tiktoken", "vocab.tiktoken",
-                           "cl100k_base.tiktoken", "o200k_base.tiktoken", "p50k_base.tiktoken",
-                           "r50k_base.tiktoken"})
+  for (const char* name :
+       {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model",
+        "sentencepiece.model", "qwen.tiktoken", "vocab.tiktoken", "cl100k_base.tiktoken",
+        "o200k_base.tiktoken", "p50k_base.tiktoken", "r50k_base.tiktoken"})
     if (files.has(name)) return name;
   return nullptr;
 }
@@ -350,9 +350,10 @@ inline tokenizer_spec convert_slow_tokenizer(const slow_files& files, const toke
   } else if (files.has("vocab.json") && files.has("merges.txt")) {
     impl::convert_byte_level(files, c ? c->family : f::gpt2, config, spec);
   } else {
-    throw io_error(files.folder.string() + ": no tokenizer found",
-                   "expected tokenizer.json, vocab.txt, vocab.json with merges.txt, tekken.json, or "
-                   "a SentencePiece or tiktoken file such as tokenizer.model");
+    throw io_error(
+        files.folder.string() + ": no tokenizer found",
+        "expected tokenizer.json, vocab.txt, vocab.json with merges.txt, tekken.json, or "
+        "a SentencePiece or tiktoken file such as tokenizer.model");
   }
   return spec;
 }

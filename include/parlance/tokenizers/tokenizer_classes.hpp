@@ -42,7 +42,8 @@ enum class tokenizer_family {
   gemma,
   marian,
   m2m100,
-  qwen
+  qwen,
+  tekken
 };
 
 struct tokenizer_class {
@@ -124,6 +125,8 @@ inline constexpr std::array tokenizer_classes{
                     tokenizer_family::llama, "bos=<s> eos=</s> unk=<unk>", "", ""},
     tokenizer_class{"GemmaTokenizer", "gemma gemma2", tokenizer_family::gemma,
                     "bos=<bos> eos=<eos> unk=<unk> pad=<pad>", "", ""},
+    tokenizer_class{"MistralCommonTokenizer", "", tokenizer_family::tekken,
+                    "bos=<s> eos=</s> unk=<unk>", "<s>:0 $A:0", "<s>:0 $A:0 <s>:1 $B:1"},
     tokenizer_class{"MarianTokenizer", "marian", tokenizer_family::marian,
                     "eos=</s> unk=<unk> pad=<pad>", "$A:0 </s>:0", "$A:0 $B:0 </s>:0"},
     tokenizer_class{"M2M100Tokenizer", "m2m_100", tokenizer_family::m2m100,

@@ -19,7 +19,7 @@ namespace parlance::inline PARLANCE_ABI::tokenizers {
 struct tokenizer_spec {
   json head = json::object();  // tokenizer.json without model.vocab and model.merges
   model_data data;
-  std::string where;  // file name for messages
+  std::string where;                         // file name for messages
   std::optional<translation_pieces> pieces;  // the model, where no tokenizer.json can hold it
 };
 

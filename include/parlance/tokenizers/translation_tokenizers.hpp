@@ -22,9 +22,9 @@ namespace parlance::inline PARLANCE_ABI::tokenizers {
 inline bool is_translation(tokenizer_family family) {
   return family == tokenizer_family::marian || family == tokenizer_family::m2m100;
 }
-inline constexpr std::array translation_files{"source.spm", "target.spm", "vocab.json",
-                                              "target_vocab.json", "sentencepiece.bpe.model",
-                                              "added_tokens.json"};
+inline constexpr std::array translation_files{
+    "source.spm",       "target.spm", "vocab.json", "target_vocab.json", "sentencepiece.bpe.model",
+    "added_tokens.json"};
 
 namespace impl {
 
@@ -61,9 +61,8 @@ inline void convert_translation(const slow_files& files, tokenizer_family family
   const auto pieces = [&](bool target, const char* vocab) {
     const std::string file = pieces_file(family, target), where = files.name(file.c_str());
     const sentence_piece_model m = read_sentence_piece(files.read(file.c_str()), where);
-    return std::make_shared<const vocab_pieces>(m, where,
-                                                translation_vocabulary(files, family, vocab),
-                                                files.name(vocab), unk, marian);
+    return std::make_shared<const vocab_pieces>(
+        m, where, translation_vocabulary(files, family, vocab), files.name(vocab), unk, marian);
   };
   auto source = pieces(false, "vocab.json"), target = source;
   if (marian) {
@@ -85,9 +84,8 @@ inline piece_decoder translation_decoder(const slow_files& files, tokenizer_fami
                                          const added_vocabulary& added, std::size_t vocab_size) {
   const std::string file = pieces_file(family, true);
   vocab_size -= language_tokens(files, family).size();
-  piece_decoder out(
-      read_sentence_piece(files.read(file.c_str()), files.name(file.c_str())),
-      family == tokenizer_family::marian);
+  piece_decoder out(read_sentence_piece(files.read(file.c_str()), files.name(file.c_str())),
+                    family == tokenizer_family::marian);
   for (const added_token& t : added.tokens()) out.add(t.content, piece_decoder::role::apart);
   for (const auto& named : config.special_tokens) {
     const added_token* t = added.find(named.token.content);

@@ -21,6 +21,8 @@ inline bool has_languages(const tokenizer_class* c) {
 
 // The class of a folder whose tokenizer_config.json names none.
 inline const tokenizer_class* class_of_folder(const slow_files& files) {
+  if (files.has("tekken.json") && !sentence_piece_file(files))
+    return find_tokenizer_class("MistralCommonTokenizer");
   if (files.has("config.json")) {
     const std::string where = files.name("config.json");
     const json document = parse_json(files.read("config.json"), where);
