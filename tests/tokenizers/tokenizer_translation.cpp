@@ -87,3 +87,32 @@ TEST_CASE("a saved translation folder holds its own files and encodes the same")
       CHECK(second.encode_ids(c.at("text").get<std::string>()) == numbers(c.at("ids")));
   }
 }
+
+TEST_CASE("wrong files of a translation folder are refused by name") {
+  const json data = tokenizer_data("translation.json");
+  const json& marian = data.at("folders").at(0);
+  const auto fails = [&](const std::string& name, const std::string& text) -> std::string {
+    const temporary_folder folder;
+    write_files(folder, data.at("files"), marian);
+    if (!name.empty()) folder.write(name, text);
+    try {
+      folder.load();
+    } catch (const error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const auto has = [&](const std::string& name, const std::string& text, const char* message) {
+    CAPTURE(message);
+    const std::string what = fails(name, text);
+    CHECK(what.find(message) != std::string::npos);
+    CHECK(what.find(name) != std::string::npos);
+  };
+  CHECK(fails("", "").empty());
+  has("vocab.json", R"({"</s>": 0, "<pad>": 1})", "no token '<unk>'");
+  has("vocab.json", R"({"</s>": 0, "<unk>": 1})", "no token '<pad>'");
+  has("vocab.json", "{}", "empty");
+  has("source.spm", "", "no pieces");
+  has("target.spm", "\x0A\x7F", "length 127 where 0 bytes are left");
+  has("source.spm", std::string("\x0A\x05\x0A\x01") + "a\x18\x04", "user-defined");
+}
