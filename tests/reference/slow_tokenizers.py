@@ -99,6 +99,10 @@ FOLDERS = [
                                        "single_word": False, "special": True},
                                "401": {"content": "Mixed", "lstrip": False, "rstrip": False, "normalized": True,
                                        "single_word": False, "special": False}}}, {}),
+    ("BertTokenizer", {"vocab.txt": "vocab.txt"}, {"additional_special_tokens": ["<extra>", "<both>"], "cls_token": "[UNK]"},
+     {"special_tokens_map.json": {"additional_special_tokens": ["<t1>", "<both>", {
+         "content": "<t2>", "lstrip": True, "rstrip": False, "normalized": False, "single_word": False}],
+         "cls_token": "[CLS]"}}),
     ("GPT2Tokenizer", BPE, {}, {}),
     ("GPT2Tokenizer", BPE, {"add_prefix_space": True, "add_bos_token": True, "bos_token": "<s>", "eos_token": "</s>",
                             "unk_token": "<unk>"}, {}),
@@ -110,17 +114,23 @@ FOLDERS = [
     ("CLIPTokenizer", {"vocab.json": "clip/vocab.json", "merges.txt": "clip/merges.txt"}, {}, {}),
     ("T5Tokenizer", {"spiece.model": "t5.model"}, {}, {}),
     ("T5Tokenizer", {"spiece.model": "t5.model"}, {"extra_ids": 5, "legacy": False}, {}),
+    ("T5Tokenizer", {"spiece.model": "t5.model"}, {"additional_special_tokens": ["<extra>", "<t1>"], "extra_ids": 9}, {}),
     ("AlbertTokenizer", {"spiece.model": "albert.model"}, {}, {}),
     ("AlbertTokenizer", {"spiece.model": "albert.model"}, {"do_lower_case": False, "keep_accents": True}, {}),
     ("XLMRobertaTokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {}, {}),
     ("CamembertTokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {}, {}),
     ("MBartTokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {"src_lang": "de_DE"}, {}),
     ("MBartTokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {}, {}),
+    ("MBartTokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {"additional_special_tokens": ["<extra>", "fr_XX"]},
+     {"special_tokens_map.json": {"additional_special_tokens": ["<t1>", "<extra>"]}}),
     ("MBart50Tokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {"src_lang": "fr_XX"}, {}),
+    ("MBart50Tokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {"additional_special_tokens": ["<extra>", "de_DE"]},
+     {}),
     ("NllbTokenizer", {"sentencepiece.bpe.model": "fairseq.model"}, {}, {}),
     ("NllbTokenizer", {"sentencepiece.bpe.model": "fairseq.model"},
      {"src_lang": "deu_Latn", "legacy_behaviour": True}, {}),
     ("PegasusTokenizer", {"spiece.model": "pegasus.model"}, {}, {}),
+    ("PegasusTokenizer", {"spiece.model": "pegasus.model"}, {"additional_special_tokens": ["<extra>", "<t1>"]}, {}),
     ("DebertaV2Tokenizer", {"spm.model": "t5.model"}, {}, {}),
     ("DebertaV2Tokenizer", {"spm.model": "albert.model"}, {"do_lower_case": True, "split_by_punct": True}, {}),
     ("XLNetTokenizer", {"spiece.model": "xlnet.model"}, {}, {}),
@@ -135,6 +145,8 @@ TEXTS = ["Hello, y'all! How are you 😁 ?", "  the quick  brown fox ", "", " ",
          "def f(x):\n    return x**2  # ½\n\n", "3, 13, 9,", "<s> a</s>b <pad>", "``Quoted'' TEXT", "NEW word new word <extra><t1> a Mixed mixed",
          "<extra_id_0> and<extra_id_4> x", "en_XX de_DE<unk> fra_Latn", "a\tb\u3000c…", "▁▁under ▁score", "<0x41><|endoftext|> x",
          "ΑΣ ς straße Съешь же ещё", "don't we'll 1234567", "<start_of_turn>user\n\nhi<end_of_turn>", "<unk_7><mask_1> x<mask_2>", "ok [CLS] [SEP]<sep><cls>"]
+
+NAMED = [x for x in TEXTS if "<extra" in x or "de_DE" in x or "[CLS]" in x or "<unk_7>" in x] + ["a <t2><both>b <t1>"]
 
 
 def write_folder(path, files, config, more, name):
@@ -163,7 +175,8 @@ def folder(name, files, config, more):
         out = {"class": name, "files": files, "config": config, "more": more, "size": last,
                "tokens": {i: t.convert_ids_to_tokens(i) for i in (0, 1, 2, 3, last - 2, last - 1)},
                "special": {k: [v, t.convert_tokens_to_ids(v)] for k, v in special.items()},
-               "pair": [pair["input_ids"], pair["token_type_ids"]], "cases": [row(t, x) for x in TEXTS]}
+               "pair": [pair["input_ids"], pair["token_type_ids"]],
+               "cases": [row(t, x) for x in (NAMED if "additional_special_tokens" in config else TEXTS)]}
         if hasattr(t, "src_lang"):
             code = {"N": "fra_Latn"}.get(name[0], "ro_RO")
             t.src_lang = code

@@ -109,4 +109,20 @@ inline std::size_t utf8_length(std::string_view text) {
   return count;
 }
 
+// Every `from` becomes `to`. An empty `from` is found before every character and at the end.
+inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  if (!from.empty()) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+    return;
+  }
+  std::string out(to);
+  for (const char c : text) {
+    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80 && out.size() > to.size()) out += to;
+    out.push_back(c);
+  }
+  if (!text.empty()) out += to;
+  text = std::move(out);
+}
+
 }  // namespace parlance::inline PARLANCE_ABI

@@ -146,6 +146,9 @@ class basic_tokenizer {
   const Model& get_model() const { return model_; }
 
  protected:
+  // Adds a token under the id that it brings.
+  std::int32_t enter_token(added_token token);
+
   Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
   Model model_;

@@ -47,7 +47,8 @@ struct decode_plan {
     } else if (std::holds_alternative<fuse_decoder>(d.value)) {
       joined = true;
     } else if (byte_fallback || std::holds_alternative<bpe_decoder>(d.value) ||
-               std::holds_alternative<ctc_decoder>(d.value)) {
+               std::holds_alternative<ctc_decoder>(d.value) ||
+               std::holds_alternative<piece_decoder>(d.value)) {
       return false;
     } else if (std::holds_alternative<byte_fallback_decoder>(d.value)) {
       byte_fallback = true;

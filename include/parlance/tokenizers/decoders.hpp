@@ -14,6 +14,7 @@
 
 #include "parlance/tokenizers/byte_level.hpp"
 #include "parlance/tokenizers/normalizers.hpp"
+#include "parlance/tokenizers/piece_decoder.hpp"
 #include "parlance/tokenizers/pre_tokenizers.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
@@ -32,22 +33,6 @@ struct no_decoder {
     return tokens;
   }
 };
-
-// An empty `from` is found before every character and at the end.
-inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  if (!from.empty()) {
-    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-      text.replace(at, from.size(), to);
-    return;
-  }
-  std::string out(to);
-  for (const char c : text) {
-    if (!unicode::is_continuation(c) && out.size() > to.size()) out += to;
-    out.push_back(c);
-  }
-  if (!text.empty()) out += to;
-  text = std::move(out);
-}
 
 struct byte_level_decoder {
   string_chain decode_chain(string_chain tokens) const {
@@ -219,11 +204,11 @@ struct decoder_sequence {
   string_chain decode_chain(string_chain tokens) const;
 };
 
-// Any decoder that tokenizer.json can hold.
+// Any decoder that tokenizer.json can hold, and that of models with a vocab.json of their own.
 struct decoder {
   std::variant<no_decoder, byte_level_decoder, metaspace_decoder, byte_fallback_decoder,
                fuse_decoder, strip_decoder, replace_decoder, word_piece_decoder, bpe_decoder,
-               ctc_decoder, decoder_sequence>
+               ctc_decoder, piece_decoder, decoder_sequence>
       value;
   string_chain decode_chain(string_chain tokens) const {
     return std::visit([&](const auto& d) { return d.decode_chain(std::move(tokens)); }, value);

@@ -55,6 +55,8 @@ inline constexpr std::string_view m2m100 =
     "ml mn mr ms my ne nl no ns oc or pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta "
     "th tl tn tr uk ur uz vi wo xh yi yo zh zu";
 
+inline constexpr std::string_view wmt21 = "en ha is ja cs ru zh de";
+
 }  // namespace language_codes
 
 // The words of a list separated by single spaces.

@@ -11,22 +11,13 @@
 #include <vector>
 
 #include "parlance/tokenizers/gguf_vocab.hpp"
+#include "parlance/tokenizers/rank_files.hpp"
 #include "parlance/tokenizers/sentence_piece.hpp"
+#include "parlance/tokenizers/slow_files.hpp"
 #include "parlance/tokenizers/tokenizer_classes.hpp"
+#include "parlance/tokenizers/translation_tokenizers.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
-
-struct slow_files {
-  std::filesystem::path folder;
-  json settings = json::object();  // tokenizer_config.json
-
-  bool has(const char* name) const { return std::filesystem::exists(folder / name); }
-  std::string read(const char* name) const { return read_text(folder / name); }
-  std::string name(const char* file) const { return (folder / file).string(); }
-  bool flag(const char* key, bool otherwise) const {
-    return json_fields(settings, name("tokenizer_config.json")).flag(key, otherwise);
-  }
-};
 
 namespace impl {
 
@@ -38,12 +29,6 @@ inline json metaspace_json(const char* scheme, bool split = true) {
           {"replacement", "\xE2\x96\x81"},
           {"prepend_scheme", scheme},
           {"split", split}};
-}
-inline json byte_level_json(bool use_regex, bool add_prefix_space, bool trim_offsets) {
-  json out = byte_level_json(use_regex);
-  out["add_prefix_space"] = add_prefix_space;
-  out["trim_offsets"] = trim_offsets;
-  return out;
 }
 
 inline void convert_bert(const slow_files& files, const tokenizer_config& config,
@@ -293,19 +278,6 @@ inline void convert_sentence_piece(const sentence_piece_model& m, tokenizer_fami
   class_splitting(family, files, spec);
 }
 
-inline void convert_tiktoken(std::string_view text, tokenizer_spec& spec) {
-  read_tiktoken(text, spec.where, spec.data);
-  spec.head["model"] = {{"type", "BPE"},
-                        {"ignore_merges", true},
-                        {"vocab", json::object()},
-                        {"merges", json::array()}};
-  spec.head["pre_tokenizer"] = sequence_json(
-      "pretokenizers",
-      json::array({split_json(known_patterns::cl100k), byte_level_json(false, false, true)}));
-  spec.head["decoder"] = byte_level_json(true, true, true);
-  spec.head["post_processor"] = byte_level_json(true, true, false);
-}
-
 // A template like "[CLS]:0 $A:0 [SEP]:0"; id_of gives the ids of its special tokens.
 template <class IdOf>
 json template_json(std::string_view single, std::string_view pair, IdOf id_of) {
@@ -332,19 +304,14 @@ json template_json(std::string_view single, std::string_view pair, IdOf id_of) {
           {"special_tokens", std::move(specials)}};
 }
 
-inline bool is_tiktoken(std::string_view text) {
-  const std::string_view line = text.substr(0, text.find('\n'));
-  return line.size() < 4096 && utf8_find_invalid(line) == std::string_view::npos &&
-         line.find(' ') != std::string_view::npos && !line.starts_with('\n') &&
-         static_cast<unsigned char>(line.empty() ? 0 : line[0]) >= 0x20;
-}
-
 }  // namespace impl
 
 // The SentencePiece or rank file of a folder, or nullptr.
 inline const char* sentence_piece_file(const slow_files& files) {
-  for (const char* name : {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
-                           "spm.model", "sentencepiece.model", "qwen.tiktoken", "vocab.tiktoken"})
+  for (const char* name :
+       {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model",
+        "sentencepiece.model", "qwen.tiktoken", "vocab.tiktoken", "cl100k_base.tiktoken",
+        "o200k_base.tiktoken", "p50k_base.tiktoken", "r50k_base.tiktoken"})
     if (files.has(name)) return name;
   return nullptr;
 }
@@ -359,11 +326,15 @@ inline tokenizer_spec convert_slow_tokenizer(const slow_files& files, const toke
     throw unsupported_error(files.folder.string() + ": a " + name + " without a tokenizer.json",
                             "save it once with save_pretrained of its fast class in Python");
   tokenizer_spec spec = empty_spec(files.folder.string());
+  if (c && is_translation(c->family)) {
+    impl::convert_translation(files, c->family, config, spec);
+    return spec;
+  }
   if (const char* file = sentence_piece_file(files)) {
     spec.where = files.name(file);
     const std::string bytes = files.read(file);
     if (impl::is_tiktoken(bytes)) {
-      impl::convert_tiktoken(bytes, spec);
+      impl::convert_tiktoken(bytes, c ? c->family : f::reformer, file, spec);
     } else {
       const sentence_piece_model m = read_sentence_piece(bytes, spec.where);
       const f family = c                                                 ? c->family
@@ -371,14 +342,18 @@ inline tokenizer_spec convert_slow_tokenizer(const slow_files& files, const toke
                                                                          : f::reformer;
       impl::convert_sentence_piece(m, family, extra_ids, files, config, spec);
     }
+  } else if (files.has("tekken.json")) {
+    spec.where = files.name("tekken.json");
+    impl::convert_tekken(files.read("tekken.json"), spec);
   } else if (files.has("vocab.txt")) {
     impl::convert_bert(files, config, spec);
   } else if (files.has("vocab.json") && files.has("merges.txt")) {
     impl::convert_byte_level(files, c ? c->family : f::gpt2, config, spec);
   } else {
-    throw io_error(files.folder.string() + ": no tokenizer found",
-                   "expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a "
-                   "SentencePiece or tiktoken file such as tokenizer.model");
+    throw io_error(
+        files.folder.string() + ": no tokenizer found",
+        "expected tokenizer.json, vocab.txt, vocab.json with merges.txt, tekken.json, or "
+        "a SentencePiece or tiktoken file such as tokenizer.model");
   }
   return spec;
 }

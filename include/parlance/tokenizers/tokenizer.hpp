@@ -25,15 +25,18 @@ class tokenizer
     : public basic_tokenizer<normalizer, pre_tokenizer, model, post_processor, decoder> {
  public:
   // A model folder: tokenizer.json, or what older folders hold instead (vocab.txt, vocab.json with
-  // merges.txt, a SentencePiece model, a tiktoken rank file), which is converted as transformers
-  // does; tokenizer_config.json, special_tokens_map.json, added_tokens.json, chat_template.jinja.
+  // merges.txt, SentencePiece models, a tiktoken rank file, tekken.json), which is converted as
+  // transformers does; tokenizer_config.json, special_tokens_map.json, added_tokens.json,
+  // chat_template.jinja.
   static tokenizer from_pretrained(const std::filesystem::path& folder);
   static tokenizer from_json(std::string_view text, const std::string& where = "tokenizer.json");
   static tokenizer from_gguf(const gguf_vocab& vocab);
   // From components that a program put together (see bpe_trainer.hpp).
   explicit tokenizer(tokenizer_spec spec);
 
-  // Writes tokenizer.json and the companions; the Hugging Face library reads them.
+  // Writes tokenizer.json and the companions; the Hugging Face library reads them. Marian and
+  // M2M100, which no tokenizer.json can hold, write the files they came from, and to_json throws
+  // unsupported_error.
   void save_pretrained(const std::filesystem::path& folder) const;
   std::string to_json() const;
 
@@ -45,11 +48,16 @@ class tokenizer
   std::optional<std::int32_t> unk_id() const { return special_id("unk_token"); }
   std::optional<std::int32_t> pad_id() const { return special_id("pad_token"); }
 
-  // Translation models (mBART, mBART-50, NLLB): the language of the texts that follow, sources or
-  // targets; its code stands among the special tokens around a text. option_error for a code that
-  // is no token, unsupported_error for other tokenizers.
+  // Translation models (mBART, mBART-50, NLLB, M2M100): the language of the texts that follow,
+  // sources or targets; its code stands among the special tokens around a text. option_error for a
+  // code that is no token, unsupported_error for other tokenizers.
   void set_src_lang(const std::string& code) { set_language(code); }
   void set_tgt_lang(const std::string& code) { set_language(code); }
+
+  // Marian: texts that follow are targets (Python's text_target=) or, as at the start, sources;
+  // decoding is always that of targets. unsupported_error for other tokenizers.
+  void switch_to_target_mode() { use_target(true); }
+  void switch_to_input_mode() { use_target(false); }
 
   const tokenizer_config& config() const { return config_; }
   // The chat template of that name; nullptr when there is none.
@@ -70,6 +78,7 @@ class tokenizer
   void set_post_processor(json node);
   void set_class_post_processor(const tokenizer_class& c);
   void set_language(const std::string& code);
+  void use_target(bool yes);
 
   const tokenizer_class* class_ = nullptr;
   json head_;  // the components, for saving
@@ -77,6 +86,8 @@ class tokenizer
   std::optional<truncation_options> truncation_;
   std::optional<padding_options> padding_;
   std::vector<std::string> warnings_;
+  // Name and text of what save_pretrained writes in place of a tokenizer.json.
+  std::vector<std::pair<std::string, std::string>> own_files_;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

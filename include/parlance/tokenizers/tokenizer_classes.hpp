@@ -8,6 +8,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "parlance/core/nearest.hpp"
@@ -39,7 +40,10 @@ enum class tokenizer_family {
   reformer,
   llama,
   gemma,
-  tiktoken
+  marian,
+  m2m100,
+  qwen,
+  tekken
 };
 
 struct tokenizer_class {
@@ -81,6 +85,7 @@ inline constexpr std::array tokenizer_classes{
                     bert_single, bert_pair},
     tokenizer_class{"Qwen2Tokenizer", "qwen2 qwen3", tokenizer_family::qwen2,
                     "eos=<|endoftext|> unk=<|endoftext|> pad=<|endoftext|>", "", ""},
+    tokenizer_class{"QWenTokenizer", "qwen", tokenizer_family::qwen, "", "", ""},
     tokenizer_class{"CLIPTokenizer", "clip", tokenizer_family::clip,
                     "bos=<|startoftext|> eos=<|endoftext|> unk=<|endoftext|> pad=<|endoftext|>", "",
                     ""},
@@ -120,6 +125,12 @@ inline constexpr std::array tokenizer_classes{
                     tokenizer_family::llama, "bos=<s> eos=</s> unk=<unk>", "", ""},
     tokenizer_class{"GemmaTokenizer", "gemma gemma2", tokenizer_family::gemma,
                     "bos=<bos> eos=<eos> unk=<unk> pad=<pad>", "", ""},
+    tokenizer_class{"MistralCommonTokenizer", "", tokenizer_family::tekken,
+                    "bos=<s> eos=</s> unk=<unk>", "<s>:0 $A:0", "<s>:0 $A:0 <s>:1 $B:1"},
+    tokenizer_class{"MarianTokenizer", "marian", tokenizer_family::marian,
+                    "eos=</s> unk=<unk> pad=<pad>", "$A:0 </s>:0", "$A:0 $B:0 </s>:0"},
+    tokenizer_class{"M2M100Tokenizer", "m2m_100", tokenizer_family::m2m100,
+                    "bos=<s> eos=</s> unk=<unk> sep=</s> pad=<pad>", "", ""},
 };
 
 inline bool has_word(std::string_view list, std::string_view word) {
@@ -144,7 +155,7 @@ inline const tokenizer_class* tokenizer_class_of_model(std::string_view model_ty
   return nullptr;
 }
 
-// The additional special tokens of a class when no file names any.
+// The additional special tokens of a class when the files name none.
 inline std::vector<std::string> default_additional_tokens(tokenizer_family family,
                                                           std::uint32_t extra_ids) {
   using f = tokenizer_family;
@@ -161,7 +172,33 @@ inline std::vector<std::string> default_additional_tokens(tokenizer_family famil
   if (family == f::nllb) out = split_words(language_codes::nllb);
   if (family == f::camembert) out = split_words("<s>NOTUSED </s>NOTUSED <unk>NOTUSED");
   if (family == f::xlnet) out = split_words("<eop> <eod>");
+  if (family == f::qwen) {
+    out = split_words("<|endoftext|> <|im_start|> <|im_end|>");
+    for (int i = 0; i < 205; ++i) out.push_back("<|extra_" + std::to_string(i) + "|>");
+  }
   return out;
+}
+
+// The class's own additional tokens beside those that the files name: before and after them.
+inline std::pair<std::vector<std::string>, std::vector<std::string>> class_additional_tokens(
+    tokenizer_family family, std::uint32_t extra_ids,
+    const std::vector<tokenizer_config::named_token>& given) {
+  using f = tokenizer_family;
+  std::vector<std::string> own = default_additional_tokens(family, extra_ids);
+  if (given.empty() || family == f::mbart) return {std::move(own), {}};
+  if (family == f::mbart50) return {{}, std::move(own)};
+  const auto has_sentinel = [](const auto& t) {
+    return t.token.content.find("<extra_id_") != std::string::npos;
+  };
+  if (family == f::t5 && std::none_of(given.begin(), given.end(), has_sentinel))
+    return {{}, std::move(own)};
+  if (family != f::pegasus) return {};
+  const bool masked = impl::names_token(given, "<mask_1>");
+  std::vector<std::string> rest;
+  for (std::size_t i = given.size() + !masked; i < 102; ++i)
+    rest.push_back("<unk_" + std::to_string(i) + ">");
+  return {masked ? std::vector<std::string>{} : std::vector<std::string>{"<mask_1>"},
+          std::move(rest)};
 }
 
 // Adds the class's special tokens that the files do not name, in transformers' order.
@@ -190,13 +227,17 @@ inline void add_default_special_tokens(const tokenizer_class& c, std::uint32_t e
         named_token(name, named ? named->token.content : d->substr(key.size(), mark - key.size()),
                     std::string_view(*d).substr(mark)));
   }
-  bool additional = false;
+  std::vector<tokenizer_config::named_token> given, additional;
   for (const auto& t : config.special_tokens)
-    if (t.name == "additional_special_tokens" || t.name == "extra_special_tokens")
-      out.push_back(t), additional = true;
-  if (!additional)
-    for (std::string& t : default_additional_tokens(c.family, extra_ids))
-      out.push_back(named_token("additional_special_tokens", std::move(t), ""));
+    if (t.name == impl::additional_name || t.name == "extra_special_tokens") given.push_back(t);
+  auto [before, after] = class_additional_tokens(c.family, extra_ids, given);
+  const auto add = [&](tokenizer_config::named_token t) {
+    if (!impl::names_token(additional, t.token.content)) additional.push_back(std::move(t));
+  };
+  for (std::string& t : before) add(named_token(impl::additional_name, std::move(t), ""));
+  for (auto& t : given) add(std::move(t));
+  for (std::string& t : after) add(named_token(impl::additional_name, std::move(t), ""));
+  out.insert(out.end(), additional.begin(), additional.end());
   config.special_tokens = std::move(out);
 }
 

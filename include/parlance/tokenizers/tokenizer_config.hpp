@@ -71,20 +71,46 @@ inline added_token token_from_json(const json& value, const std::string& where) 
   return token;
 }
 
+inline constexpr std::string_view additional_name = "additional_special_tokens";
+
+inline bool names_token(const std::vector<tokenizer_config::named_token>& list,
+                        const std::string& content) {
+  return std::any_of(list.begin(), list.end(),
+                     [&](const auto& t) { return t.token.content == content; });
+}
+
+// Tokens that were read before stay, but the additional ones of this file come before theirs.
 inline void read_special_tokens(const json_fields& fields, tokenizer_config& out) {
-  const auto add = [&](const std::string& name, const json& value) {
-    tokenizer_config::named_token t{name, token_from_json(value, fields.where() + " " + name)};
+  const auto read = [&](std::string_view name, const json& value) {
+    tokenizer_config::named_token t{
+        std::string(name), token_from_json(value, fields.where() + " " + std::string(name))};
     t.token.special = true;
     t.plain = value.is_string();
-    out.special_tokens.push_back(std::move(t));
+    return t;
   };
   for (const std::string_view name : special_names)
     if (const json* value = fields.find(name); value && !out.find(name))
-      add(std::string(name), *value);
-  for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) {
-    const json* list = fields.find(name);
-    if (!list || out.find(name) || (!list->is_array() && !list->is_object())) continue;
-    for (const json& value : *list) add(name, value);
+      out.special_tokens.push_back(read(name, *value));
+  const auto is_list = [](const json* value) {
+    return value && (value->is_array() || value->is_object());
+  };
+  if (const json* list = fields.find(additional_name); is_list(list)) {
+    std::vector<tokenizer_config::named_token> merged;
+    for (const json& value : *list) merged.push_back(read(additional_name, value));
+    for (const auto& t : out.special_tokens)
+      if (t.name == additional_name && !names_token(merged, t.token.content)) merged.push_back(t);
+    std::erase_if(out.special_tokens, [](const auto& t) { return t.name == additional_name; });
+    out.special_tokens.insert(out.special_tokens.end(), merged.begin(), merged.end());
+  }
+  const std::string_view extra = "extra_special_tokens";
+  if (const json* list = fields.find(extra); is_list(list) && !out.find(extra))
+    for (const json& value : *list) out.special_tokens.push_back(read(extra, value));
+}
+
+inline void append_by_id(std::map<std::uint32_t, added_token> by_id, tokenizer_config& out) {
+  for (auto& [id, token] : by_id) {
+    token.id = static_cast<std::int32_t>(std::min(id, 0x7FFFFFFEu));
+    out.added_tokens.push_back(std::move(token));
   }
 }
 
@@ -100,7 +126,7 @@ inline void read_added_tokens_decoder(const json_fields& fields, tokenizer_confi
       fields.fail("added_tokens_decoder", "'" + key + "' is not an id");
     by_id[id] = token_from_json(value, fields.where() + " added_tokens_decoder");
   }
-  for (auto& [id, token] : by_id) out.added_tokens.push_back(std::move(token));
+  append_by_id(std::move(by_id), out);
 }
 
 // added_tokens.json: {token: id}, from the time before added_tokens_decoder.
@@ -117,7 +143,7 @@ inline void read_added_tokens_file(const std::string& text, const std::string& w
     token.normalized = !token.special;
     by_id[fields.number(content)] = std::move(token);
   }
-  for (auto& [id, token] : by_id) out.added_tokens.push_back(std::move(token));
+  append_by_id(std::move(by_id), out);
 }
 
 inline void read_chat_templates(const json_fields& fields, tokenizer_config& out) {

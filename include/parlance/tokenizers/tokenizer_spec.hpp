@@ -4,6 +4,7 @@
 // written back in the form that the Hugging Face library reads.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,7 +19,8 @@ namespace parlance::inline PARLANCE_ABI::tokenizers {
 struct tokenizer_spec {
   json head = json::object();  // tokenizer.json without model.vocab and model.merges
   model_data data;
-  std::string where;  // file name for messages
+  std::string where;                         // file name for messages
+  std::optional<translation_pieces> pieces;  // the model, where no tokenizer.json can hold it
 };
 
 namespace impl {
@@ -201,6 +203,11 @@ void write_vocabulary(std::string& out, const Model& m) {
       if (const auto token = m.id_to_token(id)) line(json_text(*token) + ": " + std::to_string(id));
   });
   out += "}";
+}
+[[noreturn]] inline void write_model(std::string&, const translation_pieces&) {
+  throw unsupported_error(
+      "no tokenizer.json can hold SentencePiece pieces with the ids of a vocab.json",
+      "save_pretrained writes the files that the tokenizer was made from");
 }
 inline void write_model(std::string& out, const word_piece& m) { write_vocabulary(out, m); }
 inline void write_model(std::string& out, const word_level& m) { write_vocabulary(out, m); }

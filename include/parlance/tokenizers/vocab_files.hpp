@@ -122,35 +122,4 @@ void add_merges_from_scores(model_data& data, const std::vector<Score>& scores, 
   }
 }
 
-// A rank file: "base64 rank" a line. Tokens come out in GPT-2's printable characters, merges as
-// transformers makes them.
-inline void read_tiktoken(std::string_view text, const std::string& where, model_data& out) {
-  std::vector<double> scores;
-  impl::each_line(text, [&](std::string_view line, std::size_t number, std::size_t begin) {
-    if (line.empty()) return;
-    const std::size_t space = line.find(' ');
-    const auto fail = [&](const char* what) {
-      throw format_error(where, static_cast<std::int64_t>(begin),
-                         "line " + std::to_string(number) + ": " + what);
-    };
-    if (space == std::string_view::npos) fail("expected a token in base64 and its rank");
-    std::uint64_t rank = 0;
-    const std::string_view digits = line.substr(space + 1);
-    if (digits.empty() || digits.size() > 10) fail("the rank is not a number");
-    for (const char c : digits) {
-      if (c < '0' || c > '9') fail("the rank is not a number");
-      rank = rank * 10 + static_cast<std::uint64_t>(c - '0');
-    }
-    if (rank > 0x7FFFFFFE) fail("the rank is above 2147483646");
-    const std::string raw =
-        base64_decode(line.substr(0, space), where + " line " + std::to_string(number));
-    if (raw.empty()) fail("the token is empty");
-    out.tokens.add(byte_level_encode(raw));
-    out.ids.push_back(static_cast<std::uint32_t>(rank));
-    scores.push_back(-static_cast<double>(rank));
-  });
-  if (out.tokens.size() == 0) throw format_error(where, 0, "empty");
-  add_merges_from_scores(out, scores, true);
-}
-
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

@@ -52,6 +52,10 @@ PARLANCE_TOKENIZER(std::int32_t)::add_token(added_token token) {
     const std::int32_t highest = added_.highest_id();
     token.id = highest >= size || (size == 0 && highest >= 0) ? highest + 1 : size;
   }
+  return enter_token(std::move(token));
+}
+
+PARLANCE_TOKENIZER(std::int32_t)::enter_token(added_token token) {
   const std::int32_t id = token.id;
   decode_table_ = std::make_shared<lazy_decode_table>();
   added_.add(std::move(token), [&](const std::string& content) {
@@ -254,7 +258,10 @@ PARLANCE_TOKENIZER(std::string)::join_tokens(std::span<const std::int32_t> ids,
                          [&](std::int32_t id) { return id_to_token(id); });
   string_chain tokens;
   tokens.reserve(ids.size());
-  for (const std::int32_t id : ids) {
+  for (std::int32_t id : ids) {
+    if constexpr (requires { model_.decoded_id(0u); })
+      if (!added_.find(id))
+        id = static_cast<std::int32_t>(model_.decoded_id(static_cast<std::uint32_t>(id)));
     if (skip_special_tokens && is_special(id)) continue;
     if (auto token = id_to_token(id)) tokens.push_back(std::move(*token));
   }

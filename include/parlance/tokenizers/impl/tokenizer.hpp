@@ -13,14 +13,23 @@ inline json settings_of(const tokenizer_config& config) {
   return parse_json(config.config_text, "tokenizer_config.json");
 }
 
+inline bool has_languages(const tokenizer_class* c) {
+  using f = tokenizer_family;
+  return c && (c->family == f::mbart || c->family == f::mbart50 || c->family == f::nllb ||
+               c->family == f::m2m100);
+}
+
 // The class of a folder whose tokenizer_config.json names none.
 inline const tokenizer_class* class_of_folder(const slow_files& files) {
+  if (files.has("tekken.json") && !sentence_piece_file(files))
+    return find_tokenizer_class("MistralCommonTokenizer");
   if (files.has("config.json")) {
     const std::string where = files.name("config.json");
     const json document = parse_json(files.read("config.json"), where);
     const json_fields fields(document, where);
     if (const auto* c = tokenizer_class_of_model(fields.text("model_type", ""))) return c;
   }
+  if (files.has("source.spm")) return find_tokenizer_class("MarianTokenizer");
   if (sentence_piece_file(files)) return nullptr;
   return find_tokenizer_class(files.has("vocab.txt") ? "BertTokenizer" : "GPT2Tokenizer");
 }
@@ -59,6 +68,7 @@ inline std::string model_type(const json_fields& fields) {
 }
 
 inline model model_from_spec(tokenizer_spec& spec, bool byte_level) {
+  if (spec.pieces) return {std::move(*spec.pieces)};
   const json& node = component(spec.head, "model");
   if (node.is_null()) throw format_error(spec.where, -1, "'model' is missing");
   const json_fields fields(node, spec.where + " model");
@@ -155,9 +165,14 @@ PARLANCE_SPLIT_INLINE void tokenizer::apply_config() {
     return std::any_of(config_.special_tokens.begin(), config_.special_tokens.end(),
                        [&](const auto& t) { return t.token.content == content; });
   };
+  const bool own_ids = std::holds_alternative<translation_pieces>(model_.value);
   for (added_token token : config_.added_tokens) {
     token.special = token.special || is_named(token.content);
-    if (!added_.find(token.content)) add_token(std::move(token));
+    if (added_.find(token.content)) continue;
+    if (own_ids && !token.content.empty())  // slow tokenizers take the ids that the files say
+      enter_token(std::move(token));
+    else
+      add_token(std::move(token));
   }
   for (const auto& named : config_.special_tokens)
     if (!named.plain || !added_.find(named.token.content)) add_token(named.token);
@@ -210,19 +225,20 @@ PARLANCE_SPLIT_INLINE void tokenizer::set_class_post_processor(const tokenizer_c
 
 PARLANCE_SPLIT_INLINE void tokenizer::set_language(const std::string& code) {
   using f = tokenizer_family;
-  if (!class_ ||
-      (class_->family != f::mbart && class_->family != f::mbart50 && class_->family != f::nllb))
-    throw unsupported_error("this tokenizer has no languages", "mBART, mBART-50 and NLLB have");
-  if (!token_to_id(code))
+  if (!impl::has_languages(class_))
+    throw unsupported_error("this tokenizer has no languages",
+                            "mBART, mBART-50, NLLB and M2M100 have");
+  const std::string token = class_->family == f::m2m100 ? "__" + code + "__" : code;
+  if (!token_to_id(token))
     throw option_error("language '" + code + "' is not a token of this tokenizer",
-                       "codes look like en_XX or eng_Latn");
+                       "codes look like en_XX, eng_Latn or, for M2M100, en");
   const json settings = impl::settings_of(config_);
   const bool legacy =
       json_fields(settings, "tokenizer_config.json").flag("legacy_behaviour", false);
   const std::string eos = special_token("eos_token").value_or("</s>");
   const bool last = class_->family == f::mbart || (class_->family == f::nllb && legacy);
-  const std::string before = last ? "" : code + ":0 ";
-  const std::string after = " " + eos + ":0" + (last ? " " + code + ":0" : "");
+  const std::string before = last ? "" : token + ":0 ";
+  const std::string after = " " + eos + ":0" + (last ? " " + token + ":0" : "");
   set_post_processor(
       impl::template_json(before + "$A:0" + after, before + "$A:0 $B:0" + after,
                           [&](const std::string& t) { return token_to_id(t).value_or(0); }));
@@ -259,8 +275,16 @@ PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_pretrained(const std::filesystem
   out.apply_config();
   if (!fast && c) out.set_class_post_processor(*c);
   using f = tokenizer_family;
-  if (c && (c->family == f::mbart || c->family == f::mbart50 || c->family == f::nllb))
-    out.set_language(settings.text("src_lang", c->family == f::nllb ? "eng_Latn" : "en_XX"));
+  if (!fast && c && is_translation(c->family)) {
+    out.decoder_.value = impl::translation_decoder(files, c->family, out.config_, out.added_,
+                                                   out.model_.vocab_size());
+    for (const char* name : translation_files)
+      if (files.has(name)) out.own_files_.emplace_back(name, files.read(name));
+  }
+  if (impl::has_languages(c) && !(fast && is_translation(c->family)))
+    out.set_language(settings.text("src_lang", c->family == f::nllb     ? "eng_Latn"
+                                               : c->family == f::m2m100 ? "en"
+                                                                        : "en_XX"));
   return out;
 }
 
@@ -285,6 +309,14 @@ PARLANCE_SPLIT_INLINE tokenizer tokenizer::from_gguf(const gguf_vocab& vocab) {
     config.chat_template_file = vocab.chat_template;
   }
   return out;
+}
+
+PARLANCE_SPLIT_INLINE void tokenizer::use_target(bool yes) {
+  auto* pieces = std::get_if<translation_pieces>(&model_.value);
+  if (!pieces || !class_ || class_->family != tokenizer_family::marian)
+    throw unsupported_error("this tokenizer has one mode for sources and targets",
+                            "Marian has two; languages are set by set_src_lang and set_tgt_lang");
+  pieces->use_target(yes);
 }
 
 PARLANCE_SPLIT_INLINE std::optional<std::string> tokenizer::special_token(
@@ -321,7 +353,8 @@ PARLANCE_SPLIT_INLINE std::string tokenizer::to_json() const {
 
 PARLANCE_SPLIT_INLINE void tokenizer::save_pretrained(const std::filesystem::path& folder) const {
   std::filesystem::create_directories(folder);
-  write_atomic(folder / "tokenizer.json", to_json());
+  if (own_files_.empty()) write_atomic(folder / "tokenizer.json", to_json());
+  for (const auto& [name, text] : own_files_) write_atomic(folder / name, text);
   const auto write = [&](const char* name, const std::string& text) {
     if (!text.empty()) write_atomic(folder / name, text);
   };
