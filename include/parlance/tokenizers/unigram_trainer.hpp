@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learns a Unigram vocabulary from counted words: frequent substrings as seeds, then expectation
 // maximization and pruning by turns until the vocabulary has its size. Source: Kudo 2018
-// (arXiv:1804.10959); huggingface/tokenizers 0.22, src/models/unigram/trainer.rs, whose seeds
-// and scores agree; after several rounds of pruning some of the rarest pieces differ.
+// (arXiv:1804.10959); huggingface/tokenizers 0.22, src/models/unigram/trainer.rs, whose pieces and
+// scores these are.
 #pragma once
 
 #include <algorithm>
@@ -270,6 +270,7 @@ class unigram_training {
     path.clear();
     for (std::size_t at = text.size(); at > 0 && last[at]; at = last[at]->begin)
       path.push_back(last[at]->id);
+    std::reverse(path.begin(), path.end());
     return score[text.size()];
   }
 
@@ -307,10 +308,12 @@ class unigram_training {
         continue;
       }
       if (f == 0.0) continue;
-      const auto count = static_cast<double>(alternatives[id].size());
+      // The original multiplies by the number of all pieces (`alternatives.len() - 1`), where its
+      // comment means this piece's alternatives; which pieces stay follows from it.
+      const double sum_instead = std::log(sum + f * static_cast<double>(n));
       double instead = 0.0;
       for (const std::uint32_t a : alternatives[id])
-        instead += std::log(frequency[slot(a)] + f) - std::log(sum + f * (count - 1.0));
+        instead += std::log(frequency[slot(a)] + f) - sum_instead;
       candidates.emplace_back(f / words * (std::log(f) - std::log(sum) - instead), id);
     }
     std::stable_sort(candidates.begin(), candidates.end(),
