@@ -47,6 +47,7 @@ tok::tokenizer train(const json& c, const strings& texts) {
     options.n_sub_iterations = o.value("n_sub_iterations", 2u);
     options.shrinking_factor = o.value("shrinking_factor", 0.75);
     options.max_piece_length = o.value("max_piece_length", std::size_t{16});
+    options.seed_size = o.value("seed_size", options.seed_size);
     return tok::train_from_iterator(c.at("components"), texts, options);
   }
   if (kind == "wordlevel") {
@@ -100,7 +101,7 @@ TEST_CASE("trainers learn the original's vocabulary") {
     const std::string name = c.at("kind").get<std::string>() + " " + c.at("options").dump();
     CAPTURE(name);
     const bool scored = c["kind"] == "unigram";
-    const auto texts = data.at(scored ? "unigram_corpus" : "corpus").get<strings>();
+    const auto texts = data.at(c["texts"].get<std::string>()).get<strings>();
     const json model = json::parse(train(c, texts).to_json()).at("model");
     const strings tokens = tokens_by_id(model.at("vocab"));
     if (c.contains("tokens")) {
@@ -166,6 +167,9 @@ TEST_CASE("impossible training options are refused") {
   o = {};
   o.max_piece_length = 0;
   CHECK_THROWS_AS(tok::train_from_iterator({}, texts, o), option_error);
+  const json data = tokenizer_data("training.json"), refused = data.at("refused");
+  CHECK_THROWS_AS(train(refused, data.at(refused["texts"].get<std::string>()).get<strings>()),
+                  option_error);
   CHECK_THROWS_AS(tok::train_from_iterator({}, strings{"a\xFF"}, tok::bpe_trainer_options{}),
                   text_error);
   CHECK_THROWS_AS(tok::train_from_iterator({{"normalizer", {{"type", "Nope"}}}}, texts,
