@@ -19,11 +19,12 @@ WORDS = [w for x in data.TEXT for w in x.split()]
 CORPUS = data.TEXT + [" ".join(random.choices(WORDS[:120], k=12)) for _ in range(60)]
 PARTS = "ka lo mi the ing re un ness est qu ly é o s ed ment".split()
 SYLLABLES = [" ".join("".join(random.choices(PARTS, k=random.randint(1, 5))) for _ in range(8)) for _ in range(120)]
+TEXTS = {"corpus": CORPUS, "unigram_corpus": SYLLABLES}
 SPACE = {"type": "Metaspace", "replacement": data.BAR, "prepend_scheme": "always", "split": True}
 BYTE = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
 
-# kind, components, options, whether every run gives the same
+# kind, components, options, the texts where they are not those of the kind
 CASES = [
     ("bpe", {"pre_tokenizer": {"type": "Whitespace"}}, {"vocab_size": 420, "special_tokens": ["<unk>", "<s>"]}),
     ("bpe", {"pre_tokenizer": {"type": "Whitespace"}, "normalizer": {"type": "Lowercase"}},
@@ -50,26 +51,31 @@ CASES = [
      {"vocab_size": 80, "unk_token": "<unk>", "special_tokens": ["<pad>"], "initial_alphabet": ["@", "ж"]}),
     ("unigram", {"pre_tokenizer": {"type": "Whitespace"}},
      {"vocab_size": 150, "n_sub_iterations": 3, "shrinking_factor": 0.6, "max_piece_length": 4, "special_tokens": []}),
+    ("unigram", {"pre_tokenizer": SPACE},
+     {"vocab_size": 100, "n_sub_iterations": 1, "shrinking_factor": 0.9, "special_tokens": []}),
+    ("unigram", {"pre_tokenizer": SPACE}, {"vocab_size": 240, "seed_size": 500, "special_tokens": ["<unk>"], "unk_token": "<unk>"},
+     "corpus"),
+    ("unigram", {"pre_tokenizer": SPACE}, {"vocab_size": 250, "n_sub_iterations": 1, "shrinking_factor": 0.5, "special_tokens": []},
+     "corpus"),
 ]
+# More characters than pieces.
+REFUSED = ("unigram", {"pre_tokenizer": SPACE}, {"vocab_size": 200, "special_tokens": []}, "corpus")
 MODELS = {"bpe": (models.BPE, trainers.BpeTrainer), "wordpiece": (models.WordPiece, trainers.WordPieceTrainer),
           "wordlevel": (models.WordLevel, trainers.WordLevelTrainer), "unigram": (models.Unigram, trainers.UnigramTrainer)}
 
 
-def corpus(kind):
-    return SYLLABLES if kind == "unigram" else CORPUS
-
-
-def train(kind, components, options):
+def train(kind, components, options, texts):
     model, trainer = MODELS[kind]
     t = json.loads(Tokenizer(model()).to_str())
     t = Tokenizer.from_str(json.dumps({**t, **components}))
-    t.train_from_iterator(corpus(kind), trainer(show_progress=False, **options))
+    t.train_from_iterator(TEXTS[texts], trainer(show_progress=False, **options))
     return json.loads(t.to_str())["model"]
 
 
-def summary(kind, components, options):
-    runs = [train(kind, components, options) for _ in range(RUNS)]
-    row = {"kind": kind, "components": components, "options": options}
+def summary(kind, components, options, texts=None):
+    texts = texts or ("unigram_corpus" if kind == "unigram" else "corpus")
+    runs = [train(kind, components, options, texts) for _ in range(RUNS)]
+    row = {"kind": kind, "components": components, "options": options, "texts": texts}
     tokens = [[p[0] for p in m["vocab"]] if kind == "unigram" else sorted(m["vocab"], key=m["vocab"].get) for m in runs]
     merges = [[list(x) for x in m.get("merges", [])] for m in runs]
     sets = [set(x) for x in tokens]
@@ -87,9 +93,17 @@ def summary(kind, components, options):
     return row
 
 
+def refusal(kind, components, options, texts):
+    try:
+        train(kind, components, options, texts)
+    except Exception as e:
+        return {"kind": kind, "components": components, "options": options, "texts": texts, "message": str(e)}
+    raise SystemExit("expected the original to refuse")
+
+
 if __name__ == "__main__":
     cases = [summary(*c) for c in CASES]
     for c in cases:
         print(c["kind"], c["options"], "same" if "tokens" in c else "varies", c["size"], len(c["sometimes"]),
               max(c.get("spread", [0])))
-    data.write(sys.argv[1], "training.json", {"corpus": CORPUS, "unigram_corpus": SYLLABLES, "cases": cases})
+    data.write(sys.argv[1], "training.json", {**TEXTS, "cases": cases, "refused": refusal(*REFUSED)})

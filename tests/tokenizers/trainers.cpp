@@ -47,6 +47,7 @@ tok::tokenizer train(const json& c, const strings& texts) {
     options.n_sub_iterations = o.value("n_sub_iterations", 2u);
     options.shrinking_factor = o.value("shrinking_factor", 0.75);
     options.max_piece_length = o.value("max_piece_length", std::size_t{16});
+    options.seed_size = o.value("seed_size", options.seed_size);
     return tok::train_from_iterator(c.at("components"), texts, options);
   }
   if (kind == "wordlevel") {
@@ -76,24 +77,9 @@ strings tokens_by_id(const json& vocab) {
   return out;
 }
 
-// A known difference: when pruning takes several rounds, the original ranks some of the rare pieces
-// differently. These bounds hold what is reached (89 % and more of the pieces, their scores 0.1
-// apart on average) and are no claim of equality.
-void check_pruned(const json& c, const json& model) {
-  std::map<std::string, double> got;
-  for (const json& piece : model.at("vocab")) got[piece.at(0)] = piece.at(1);
-  std::size_t same = 0;
-  double apart = 0.0;
-  for (std::size_t i = 0; i < c.at("always").size(); ++i) {
-    const auto at = got.find(c["always"][i].get<std::string>());
-    if (at == got.end()) continue;
-    ++same;
-    apart += std::abs(at->second - c.at("scores")[i].get<double>());
-  }
-  CHECK(same * 20 >= c.at("always").size() * 17);
-  CHECK(apart / static_cast<double>(same) < 0.15);
-}
-
+// Scores of a Unigram model beside the mean of the original's runs: the runs add floating-point
+// numbers in different orders (1e-6), and number characters that were pruned away in the order of a
+// hash table (their spread).
 void check_scores(const json& c, const json& model) {
   std::map<std::string, double> got;
   for (const json& piece : model.at("vocab")) got[piece.at(0)] = piece.at(1);
@@ -115,7 +101,7 @@ TEST_CASE("trainers learn the original's vocabulary") {
     const std::string name = c.at("kind").get<std::string>() + " " + c.at("options").dump();
     CAPTURE(name);
     const bool scored = c["kind"] == "unigram";
-    const auto texts = data.at(scored ? "unigram_corpus" : "corpus").get<strings>();
+    const auto texts = data.at(c["texts"].get<std::string>()).get<strings>();
     const json model = json::parse(train(c, texts).to_json()).at("model");
     const strings tokens = tokens_by_id(model.at("vocab"));
     if (c.contains("tokens")) {
@@ -126,10 +112,6 @@ TEST_CASE("trainers learn the original's vocabulary") {
     const auto sizes = c.at("size").get<std::vector<std::size_t>>();
     CHECK(tokens.size() >= sizes.front());
     CHECK(tokens.size() <= sizes.back());
-    if (scored && c["options"]["vocab_size"] < 150) {
-      check_pruned(c, model);
-      continue;
-    }
     const std::set<std::string> got(tokens.begin(), tokens.end());
     std::set<std::string> allowed;
     for (const std::string token : c.at("always")) {
@@ -185,6 +167,9 @@ TEST_CASE("impossible training options are refused") {
   o = {};
   o.max_piece_length = 0;
   CHECK_THROWS_AS(tok::train_from_iterator({}, texts, o), option_error);
+  const json data = tokenizer_data("training.json"), refused = data.at("refused");
+  CHECK_THROWS_AS(train(refused, data.at(refused["texts"].get<std::string>()).get<strings>()),
+                  option_error);
   CHECK_THROWS_AS(tok::train_from_iterator({}, strings{"a\xFF"}, tok::bpe_trainer_options{}),
                   text_error);
   CHECK_THROWS_AS(tok::train_from_iterator({{"normalizer", {{"type", "Nope"}}}}, texts,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learns a Unigram vocabulary from counted words: frequent substrings as seeds, then expectation
 // maximization and pruning by turns until the vocabulary has its size. Source: Kudo 2018
-// (arXiv:1804.10959); huggingface/tokenizers 0.22, src/models/unigram/trainer.rs, whose seeds
-// and scores agree; after several rounds of pruning some of the rarest pieces differ.
+// (arXiv:1804.10959); huggingface/tokenizers 0.22, src/models/unigram/trainer.rs, whose pieces and
+// scores these are.
 #pragma once
 
 #include <algorithm>
@@ -106,6 +106,10 @@ class unigram_training {
     if (options.max_piece_length < 1 || options.max_piece_length > 1024)
       throw option_error("max_piece_length: expected 1 to 1024");
     room_ = options.vocab_size - reserved;
+    const auto require = [&](char32_t, std::string_view s) { required_.emplace(s); };
+    for (const auto& [text, count] : words_) each_code_point(text, require);
+    for (const std::string& text : options.initial_alphabet) each_code_point(text, require);
+    if (required_.size() > options.vocab_size) throw too_small();
     seed();
   }
 
@@ -123,9 +127,7 @@ class unigram_training {
       if (before + 1 <= desired) break;  // the original counts its unknown piece
       prune(desired);
       index();
-      if (pieces_.size() >= before)
-        throw option_error("vocab_size " + std::to_string(options_.vocab_size) +
-                           " is too small for the characters of the texts");
+      if (pieces_.size() >= before) throw too_small();
     }
     return finish();
   }
@@ -145,6 +147,12 @@ class unigram_training {
     const auto& special = options_.special_tokens;
     return options_.unk_token &&
            std::find(special.begin(), special.end(), *options_.unk_token) == special.end();
+  }
+
+  option_error too_small() const {
+    return option_error("vocab_size " + std::to_string(options_.vocab_size) +
+                        " is too small for the " + std::to_string(required_.size()) +
+                        " characters of the texts");
   }
 
   void seed() {
@@ -172,8 +180,8 @@ class unigram_training {
     for (const auto& [c, count] : characters) all.emplace_back(count, std::u32string(1, c));
     std::sort(all.begin(), all.end(), std::greater<>());
     for (scored& s : found) {
-      if (all.size() >= options_.seed_size) break;
       all.push_back(std::move(s));
+      if (all.size() >= options_.seed_size) break;
     }
     double sum = 0.0;
     for (const auto& [score, text] : all) sum += static_cast<double>(score);
@@ -270,6 +278,7 @@ class unigram_training {
     path.clear();
     for (std::size_t at = text.size(); at > 0 && last[at]; at = last[at]->begin)
       path.push_back(last[at]->id);
+    std::reverse(path.begin(), path.end());
     return score[text.size()];
   }
 
@@ -307,10 +316,12 @@ class unigram_training {
         continue;
       }
       if (f == 0.0) continue;
-      const auto count = static_cast<double>(alternatives[id].size());
+      // The original multiplies by the number of all pieces (`alternatives.len() - 1`), where its
+      // comment means this piece's alternatives; which pieces stay follows from it.
+      const double sum_instead = std::log(sum + f * static_cast<double>(n));
       double instead = 0.0;
       for (const std::uint32_t a : alternatives[id])
-        instead += std::log(frequency[slot(a)] + f) - std::log(sum + f * (count - 1.0));
+        instead += std::log(frequency[slot(a)] + f) - sum_instead;
       candidates.emplace_back(f / words * (std::log(f) - std::log(sum) - instead), id);
     }
     std::stable_sort(candidates.begin(), candidates.end(),
@@ -327,19 +338,15 @@ class unigram_training {
 
   // Every character first, then the pieces in their order as far as there is room; by score.
   trained_unigram finish() const {
-    std::set<std::string> required;
-    const auto require = [&](char32_t, std::string_view s) { required.emplace(s); };
-    for (const auto& [text, count] : words_) each_code_point(text, require);
-    for (const std::string& text : options_.initial_alphabet) each_code_point(text, require);
     std::vector<std::pair<std::string, double>> list;
     double penalty = 0.0;
-    for (const std::string& c : required) {
+    for (const std::string& c : required_) {
       const std::uint32_t id = trie_.find(c);
       if (id == byte_trie::none) penalty += 0.0001;
       list.emplace_back(c, id != byte_trie::none ? pieces_[id].score : least_ + penalty - 0.0001);
     }
     for (const piece& p : pieces_) {
-      if (required.contains(p.text)) continue;
+      if (required_.contains(p.text)) continue;
       list.emplace_back(p.text, p.score);
       if (list.size() == room_) break;
     }
@@ -357,6 +364,7 @@ class unigram_training {
   const unigram_trainer_options& options_;
   std::vector<word> words_;
   std::size_t room_ = 0;
+  std::set<std::string> required_;  // characters that are pieces in any case
   std::vector<piece> pieces_;
   byte_trie trie_;
   double least_ = 0.0;
@@ -364,6 +372,8 @@ class unigram_training {
 
 }  // namespace impl
 
+// Learns from counted words. Throws option_error for options that leave no room for the characters
+// of the texts or are out of their range, cancelled_error when stopped.
 inline trained_unigram train_unigram(const word_counts& words,
                                      const unigram_trainer_options& options = {}) {
   return impl::unigram_training(words, options).run();
