@@ -187,17 +187,7 @@ inline void pad_batch(std::span<encoding> batch, const padding_options& options)
 
 // The rules of transformers' clean_up_tokenization.
 inline std::string clean_up_tokenization(std::string text) {
-  for (const auto& [from, to] : {std::pair{" .", "."},
-                                 {" ?", "?"},
-                                 {" !", "!"},
-                                 {" ,", ","},
-                                 {" ' ", "'"},
-                                 {" n't", "n't"},
-                                 {" 'm", "'m"},
-                                 {" 's", "'s"},
-                                 {" 've", "'ve"},
-                                 {" 're", "'re"}})
-    replace_all(text, from, to);
+  remove_extra_spaces(text, false);
   return text;
 }
 

@@ -138,21 +138,25 @@ struct replace_decoder {
   }
 };
 
-// Takes out the spaces that word pieces leave before punctuation and English contractions.
-inline void word_piece_cleanup(std::string& token) {
-  for (const auto& [from, to] : {std::pair{" .", "."},
+// Takes out the spaces before punctuation and English contractions: transformers'
+// clean_up_tokenization, to which the decoders of tokenizers add a rule for "do not".
+inline void remove_extra_spaces(std::string& text, bool join_do_not) {
+  using rule = std::pair<std::string_view, std::string_view>;
+  constexpr std::string_view do_not = " do not";
+  for (const auto& [from, to] : {rule{" .", "."},
                                  {" ?", "?"},
                                  {" !", "!"},
                                  {" ,", ","},
                                  {" ' ", "'"},
                                  {" n't", "n't"},
                                  {" 'm", "'m"},
-                                 {" do not", " don't"},
+                                 {do_not, " don't"},
                                  {" 's", "'s"},
                                  {" 've", "'ve"},
                                  {" 're", "'re"}})
-    replace_all(token, from, to);
+    if (join_do_not || from != do_not) replace_all(text, from, to);
 }
+inline void word_piece_cleanup(std::string& token) { remove_extra_spaces(token, true); }
 
 struct word_piece_decoder {
   std::string prefix = "##";
