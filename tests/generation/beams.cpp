@@ -38,7 +38,7 @@ std::size_t check_cases(const char* file) {
   const json all = generation_test::read_data(file);
   for (const json& each : all["cases"]) {
     const std::string name = each["model"];
-    CAPTURE(each.dump());
+    CAPTURE(name + " " + each["prompts"].dump() + " " + each["options"].dump());
     if (!loaded.contains(name)) loaded[name] = load(data / name);
     const json golden = model_test::golden(name);
     const auto results = run(*loaded[name], prompts_of(golden, each["prompts"]),

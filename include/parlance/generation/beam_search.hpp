@@ -4,7 +4,8 @@
 // and only from where their ids differ.
 // Source: transformers 4.57.6 generation/utils.py (_beam_search); diverse groups, which 4.57 moved
 // out of its core, are those of 4.49 (_group_beam_search, BeamSearchScorer). What a prompt gives
-// does not depend on the other prompts.
+// does not depend on the other prompts; encoder_repetition_penalty, which the original applies to
+// the first rows of a batch only, holds for every beam.
 #pragma once
 
 #include <deque>

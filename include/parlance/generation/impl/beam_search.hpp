@@ -25,6 +25,7 @@ PARLANCE_SPLIT_INLINE void beam_search::start(std::span<const std::vector<std::i
   measured_ = {};
   searches_.clear();
   results_.assign(prompts.size() * copies_, {});
+  for (generated& g : results_) g.score = detail::beam_dead;  // until a beam ends
   for (std::size_t i = 0; i < prompts.size(); ++i) add_search(prompts[i], i);
   decoder_.open(prompts.size() * static_cast<std::size_t>(config_.num_beams));
 }
@@ -121,20 +122,19 @@ PARLANCE_SPLIT_INLINE void beam_search::follow(std::size_t index, tensor<float>&
   s.chosen.clear();
   bool open = false;
   for (group& g : s.groups) {
-    if (!g.done) {
-      rows_.clear();
-      for (std::size_t b = 0; b < g.beams.size(); ++b)
-        rows_.push_back(detail::row_of(logits, first++));
-      follow(s, g, rows_);
-      open = open || std::ranges::any_of(
-                         g.beams, [](const beam& b) { return b.reason == finish_reason::none; });
-      if (!g.done)
-        for (const beam& b : g.beams) s.chosen.push_back(b.ids.back());
-    }
-    // A finished group goes on with padding, which also counts.
-    if (g.done && diverse())
+    if (g.done) {  // it goes on with padding, which also counts
       s.chosen.insert(s.chosen.end(), group_size(),
                       config_.pad_token_id.value_or((*config_.eos_token_id)[0]));
+      continue;
+    }
+    rows_.clear();
+    for (std::size_t b = 0; b < g.beams.size(); ++b)
+      rows_.push_back(detail::row_of(logits, first++));
+    follow(s, g, rows_);
+    for (const beam& b : g.beams) {
+      s.chosen.push_back(b.ids.back());
+      open = open || b.reason == finish_reason::none;
+    }
   }
   s.done = !open || std::ranges::all_of(s.groups, &group::done);
   if (!s.done) tell(index);
@@ -268,7 +268,7 @@ PARLANCE_SPLIT_INLINE void beam_search::keep_diverse(const search& s, group& g,
     done = g.worst >= normalised(best, grows ? s.max_new : length);
   }
   g.done = done;
-  if (!done) place(g, std::move(next));
+  place(g, std::move(next));
 }
 
 PARLANCE_SPLIT_INLINE void beam_search::add_diverse(group& g, double score, generated result) {
