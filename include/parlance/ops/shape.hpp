@@ -47,6 +47,24 @@ tensor<T> gather_rows(const tensor<T>& x, std::span<const std::int64_t> rows) {
   return out;
 }
 
+// A matrix turned: (cols, rows).
+template <class T>
+tensor<T> transpose(const tensor<T>& x) {
+  if (x.dims().rank() != 2) throw shape_error("transpose: " + x.dims().to_string());
+  const auto turn = [](const tensor<T>& from) {
+    tensor<T> to({from.cols(), from.rows()});
+    for (std::int64_t r = 0; r < from.rows(); ++r)
+      for (std::int64_t c = 0; c < from.cols(); ++c) to.row(c)[r] = from.row(r)[c];
+    return to;
+  };
+  tensor<T> out = turn(x);
+  if (autograd::tracking(x))
+    autograd::record<T>(out, {x.node()}, [turn](auto& self, const tensor<T>& g) {
+      self.input(0)->accumulate(turn(g));
+    });
+  return out;
+}
+
 // Columns [begin, begin + count) of every row.
 template <class T>
 tensor<T> columns(const tensor<T>& x, std::int64_t begin, std::int64_t count) {
