@@ -27,9 +27,7 @@ std::vector<ids> prompts_of(const json& golden, const json& numbers) {
 
 std::vector<generated> run(const models::causal_lm& model, const std::vector<ids>& prompts,
                            const generation_config& c, const generate_hooks& hooks = {}) {
-  resolved_config all = resolve(c);
-  all.pad_token_id = 0;
-  return generate(model, prompts, all, hooks);
+  return generate(model, prompts, resolve(c), hooks);
 }
 
 // Runs every case of a file; the number of cases.
@@ -41,8 +39,9 @@ std::size_t check_cases(const char* file) {
     CAPTURE(name + " " + each["prompts"].dump() + " " + each["options"].dump());
     if (!loaded.contains(name)) loaded[name] = load(data / name);
     const json golden = model_test::golden(name);
-    const auto results = run(*loaded[name], prompts_of(golden, each["prompts"]),
-                             options_of(each["options"]));
+    generation_config c = options_of(each["options"]);
+    c.pad_token_id = golden["pad_token_id"].get<std::int32_t>();
+    const auto results = run(*loaded[name], prompts_of(golden, each["prompts"]), c);
     REQUIRE(results.size() == each["ids"].size());
     for (std::size_t i = 0; i < results.size(); ++i) {
       CHECK(results[i].ids == to_ids(each["ids"][i]));
@@ -80,11 +79,11 @@ TEST_CASE("diverse groups of beams: the ids and scores of transformers 4.49") {
 
 TEST_CASE_FIXTURE(fixture, "beams do not depend on the batch, the threads or the chunks") {
   for (generation_config c : {four, generation_config{.max_new_tokens = 24,
-                                                      .do_sample = true,
-                                                      .num_beams = 3,
-                                                      .top_k = 0,
-                                                      .eos_token_id = token_ids(),
-                                                      .seed = 5}}) {
+                                    .do_sample = true,
+                                    .num_beams = 3,
+                                    .top_k = 0,
+                                    .eos_token_id = token_ids(),
+                                    .seed = 5}}) {
     c.num_return_sequences = 2;
     std::vector<ids> alone;
     for (const ids& p : prompts)
@@ -108,7 +107,8 @@ TEST_CASE_FIXTURE(fixture, "sampled beams draw from the softmax without replacem
   double total = 0;
   for (const auto& [score, id] : kernels::top_k(logits, 5)) total += share[id] = std::exp(score);
   std::vector<float> row(logits.size(), minus_infinity);
-  for (const auto& [id, weight] : share) row[static_cast<std::size_t>(id)] = static_cast<float>(std::log(weight));
+  for (const auto& [id, weight] : share)
+    row[static_cast<std::size_t>(id)] = static_cast<float>(std::log(weight));
   std::map<std::int32_t, int> firsts, seconds;
   candidate_selector select;
   const std::vector<beam_row> rows{{0, row}, {-1e9f, row}};

@@ -47,9 +47,9 @@ class beam_search final : public decoding_strategy {
   };
   // Beams that compete with each other: all of them, or one diverse group.
   struct group {
-    std::vector<beam> beams;            // still running, best first
-    std::vector<hypothesis> finished;   // plain: best first; diverse: in order of time
-    double worst = 1e9;                 // diverse: the least of `finished`
+    std::vector<beam> beams;           // still running, best first
+    std::vector<hypothesis> finished;  // plain: best first; diverse: in order of time
+    double worst = 1e9;                // diverse: the least of `finished`
     bool improvable = true, done = false;
   };
   // One prompt on its way.
@@ -61,7 +61,7 @@ class beam_search final : public decoding_strategy {
     std::int64_t max_new = 0;
     std::vector<group> groups{};
     std::vector<std::int32_t> chosen{};  // by the groups before, in this step
-    std::size_t told = 0;              // new ids that on_token knows
+    std::size_t told = 0;                // new ids that on_token knows
     bool done = false, user_stopped = false;
   };
 
@@ -78,8 +78,7 @@ class beam_search final : public decoding_strategy {
   // The next beams of one group, whose beams have the rows given.
   void follow(search& s, group& g, std::span<std::span<float>> rows);
   void score_rows(search& s, const group& g, std::span<std::span<float>> rows);
-  std::vector<beam> continuations(search& s, const group& g,
-                                  std::span<std::span<float>> rows);
+  std::vector<beam> continuations(search& s, const group& g, std::span<std::span<float>> rows);
   beam continue_beam(search& s, const group& g, const beam_candidate& c, std::size_t row);
 
   void keep_plain(const search& s, group& g, std::vector<beam> candidates);

@@ -127,7 +127,8 @@ inline std::span<float> row_of(tensor<float>& logits, std::size_t row) {
 }
 
 inline void require_prompt(std::span<const std::int32_t> prompt) {
-  if (prompt.empty()) throw option_error("generate: an empty prompt", "start it with the bos token");
+  if (prompt.empty())
+    throw option_error("generate: an empty prompt", "start it with the bos token");
 }
 
 // New ids to make room for at the start.
@@ -153,9 +154,7 @@ class stopwatch {
  public:
   explicit stopwatch(double& total) : total_(total) {}
   stopwatch(const stopwatch&) = delete;
-  ~stopwatch() {
-    total_ += std::chrono::duration<double>(stopping::clock::now() - begin_).count();
-  }
+  ~stopwatch() { total_ += std::chrono::duration<double>(stopping::clock::now() - begin_).count(); }
 
  private:
   double& total_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chain of logits processors that options ask for, in the order of transformers 4.57.6
-// (_get_logits_processor): sequence bias, diversity of beams, repetition, n-grams, bad words, lengths, allowed set,
-// forced ids, invalid values, decay, suppression, the user's own, and for sampling temperature,
-// top-k, top-p, min-p, typical, epsilon, eta; log-softmax last. Guidance (guidance_scale) needs a
-// second run of the model and belongs to the decoding loop.
+// (_get_logits_processor): sequence bias, diversity of beams, repetition, n-grams, bad words,
+// lengths, allowed set, forced ids, invalid values, decay, suppression, the user's own, and for
+// sampling temperature, top-k, top-p, min-p, typical, epsilon, eta; log-softmax last. Guidance
+// (guidance_scale) needs a second run of the model and belongs to the decoding loop.
 #pragma once
 
 #include <concepts>

@@ -97,8 +97,8 @@ class encoder_repetition_penalty {
   detail::id_marks seen_;
 };
 
-// Makes what other groups of beams chose in this step less likely, once for each beam that chose it;
-// Vijayakumar et al. 2016. The list belongs to the search and outlives this.
+// Makes what other groups of beams chose in this step less likely, once for each beam that chose
+// it; Vijayakumar et al. 2016. The list belongs to the search and outlives this.
 class diversity_penalty {
  public:
   diversity_penalty(double penalty, const std::vector<std::int32_t>& chosen)

@@ -81,7 +81,8 @@ PARLANCE_SPLIT_INLINE auto beam_search::finish() -> std::vector<generated> {
     if (!searches_[i].done) close(i);
   }
   for (const generated& g : results_)
-    measured_.decode_tokens += std::max<std::int64_t>(static_cast<std::int64_t>(g.ids.size()) - 1, 0);
+    measured_.decode_tokens +=
+        std::max<std::int64_t>(static_cast<std::int64_t>(g.ids.size()) - 1, 0);
   if (hooks_.measured) *hooks_.measured = measured_;
   return std::move(results_);
 }
@@ -93,6 +94,9 @@ PARLANCE_SPLIT_INLINE void beam_search::prefill(std::size_t index) {
       static_cast<std::int64_t>(first.slot),
       static_cast<std::int64_t>(s.prompt) + std::min<std::int64_t>(s.max_new, 4096));
   tensor<float> once = decoder_.read(first.slot, first.ids, config_);
+  for (const group& g : s.groups)
+    decoder_.cache().copy(static_cast<std::int64_t>(first.slot),
+                          static_cast<std::int64_t>(g.beams[0].slot));
   tensor<float> logits({config_.num_beams, once.cols()});
   for (std::int64_t b = 0; b < config_.num_beams; ++b)
     std::ranges::copy(once.values(), logits.row(b));
@@ -171,9 +175,10 @@ PARLANCE_SPLIT_INLINE auto beam_search::continuations(search& s, const group& g,
   // Enough for as many beams that go on as there are now, whatever ends.
   const std::size_t ends = config_.has_eos() ? config_.eos_token_id->size() : 0;
   const std::size_t count = std::max<std::size_t>(2, 1 + ends) * group_size();
-  const auto& candidates = config_.do_sample && !diverse()
-                               ? select_.draw(scored, count, s.draw, g.beams[0].ids.size() - s.prompt)
-                               : select_.best(scored, count);
+  const auto& candidates =
+      config_.do_sample && !diverse()
+          ? select_.draw(scored, count, s.draw, g.beams[0].ids.size() - s.prompt)
+          : select_.best(scored, count);
   std::vector<beam> out;
   out.reserve(candidates.size());
   for (const beam_candidate& c : candidates) {
@@ -215,10 +220,10 @@ PARLANCE_SPLIT_INLINE void beam_search::keep_plain(const search& s, group& g,
   const auto length = static_cast<std::int64_t>(candidates[0].ids.size() - s.prompt);
   const bool first_wins =
       config_.early_stopping == early_stopping_rule(early_stopping_rule::kind::first_finished);
-  const bool never = config_.early_stopping == early_stopping_rule(early_stopping_rule::kind::never);
+  const bool never =
+      config_.early_stopping == early_stopping_rule(early_stopping_rule::kind::never);
   const auto in_float = [&](float sum, std::int64_t over) {
-    return sum / static_cast<float>(
-                     std::pow(static_cast<double>(over), config_.length_penalty));
+    return sum / static_cast<float>(std::pow(static_cast<double>(over), config_.length_penalty));
   };
   const auto ended = [](const beam& b) { return b.reason != finish_reason::none; };
 
@@ -240,8 +245,8 @@ PARLANCE_SPLIT_INLINE void beam_search::keep_plain(const search& s, group& g,
   const bool full = g.finished.size() == size;
   const bool grows = never && config_.length_penalty > 0;
   const float possible = in_float(candidates[0].score, grows ? s.max_new : length);
-  g.improvable = possible > (full ? static_cast<float>(g.finished.back().score)
-                                  : detail::beam_dead);
+  g.improvable =
+      possible > (full ? static_cast<float>(g.finished.back().score) : detail::beam_dead);
   g.done = !g.improvable || (full && first_wins) || all_ended;
   if (!g.done) place(g, std::move(candidates));
 }
@@ -353,8 +358,8 @@ PARLANCE_SPLIT_INLINE void beam_search::tell(std::size_t index) {
   search& s = searches_[index];
   if (!hooks_.on_token) return;
   const std::size_t known = agreed(s);
-  const beam& any = *std::ranges::find_if(s.groups, [](const group& g) { return !g.done; })
-                         ->beams.begin();
+  const beam& any =
+      *std::ranges::find_if(s.groups, [](const group& g) { return !g.done; })->beams.begin();
   while (!s.user_stopped && s.told < known)
     s.user_stopped =
         hooks_.on_token(index * copies_, std::int32_t(any.ids[s.prompt + s.told++])) == flow::stop;
