@@ -19,10 +19,11 @@ namespace parlance::inline PARLANCE_ABI::generation {
 
 class beam_search final : public decoding_strategy {
  public:
-  beam_search(const models::causal_lm& model, resolved_config config, generate_hooks hooks)
+  beam_search(const models::token_decoder& model, resolved_config config, generate_hooks hooks)
       : decoder_(model), config_(std::move(config)), hooks_(std::move(hooks)) {}
 
-  void start(std::span<const std::vector<std::int32_t>> prompts) override;
+  void start(std::span<const std::vector<std::int32_t>> prompts,
+             const encoded_sources& sources) override;
   bool advance() override;
   std::vector<generated> finish() override;
 
@@ -69,7 +70,11 @@ class beam_search final : public decoding_strategy {
   std::size_t group_size() const {
     return static_cast<std::size_t>(config_.num_beams / config_.num_beam_groups);
   }
-  void add_search(std::span<const std::int32_t> prompt, std::size_t index);
+  bool running() const {
+    return std::ranges::any_of(searches_, [](const search& s) { return !s.done; });
+  }
+  void add_search(std::span<const std::int32_t> prompt, const encoded_sources& sources,
+                  std::size_t index);
   void prefill(std::size_t index);
   void step();
 

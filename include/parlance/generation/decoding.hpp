@@ -13,7 +13,7 @@
 #include "parlance/generation/logits_processors.hpp"
 #include "parlance/generation/sampler.hpp"
 #include "parlance/generation/stopping.hpp"
-#include "parlance/models/causal_lm.hpp"
+#include "parlance/models/token_decoder.hpp"
 
 namespace parlance::inline PARLANCE_ABI::generation {
 
@@ -49,12 +49,26 @@ struct generate_hooks {
   timing* measured = nullptr;
 };
 
+// What an encoder-decoder's prompts read: prompt i the source i of the memory. Without a memory the
+// prompts are those of a decoder-only model.
+struct encoded_sources {
+  nn::kv_cache* memory = nullptr;
+  std::span<const std::vector<std::int32_t>> ids{};  // for processors that look at the source
+
+  std::span<const std::int32_t> of(std::size_t prompt) const {
+    return ids.empty() ? std::span<const std::int32_t>() : ids[prompt];
+  }
+};
+
 // A decoder and the cache of the sequences that run through it.
 class cached_decoder {
  public:
-  explicit cached_decoder(const models::causal_lm& model) : model_(model) {}
+  explicit cached_decoder(const models::token_decoder& model) : model_(model) {}
 
-  void open(std::size_t sequences) {
+  // `per_source` sequences one after another read the same source of `memory`.
+  void open(std::size_t sequences, nn::kv_cache* memory, std::size_t per_source) {
+    memory_ = memory;
+    per_source_ = static_cast<std::int64_t>(per_source);
     cache_ = model_.make_cache(static_cast<std::int64_t>(sequences), model_.cache_element());
   }
   nn::kv_cache& cache() { return cache_; }
@@ -68,7 +82,7 @@ class cached_decoder {
     tensor<float> logits;
     for (std::int64_t at = 0; at < total; at += rows) {
       const std::int64_t n = std::min(rows, total - at), last = n - 1;
-      segments_.assign(1, {static_cast<std::int64_t>(sequence), 0, n});
+      segments_.assign(1, segment_of(sequence, 0, n));
       logits = run(prompt.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(n)),
                    {&last, 1}, config);
     }
@@ -81,8 +95,7 @@ class cached_decoder {
     segments_.clear();
   }
   void add(std::size_t sequence, std::int32_t id) {
-    segments_.push_back(
-        {static_cast<std::int64_t>(sequence), static_cast<std::int64_t>(ids_.size()), 1});
+    segments_.push_back(segment_of(sequence, static_cast<std::int64_t>(ids_.size()), 1));
     ids_.push_back(id);
   }
   // The logits of each, (sequences, vocab_size).
@@ -91,18 +104,25 @@ class cached_decoder {
  private:
   static constexpr std::int64_t chunk = 512;
 
+  models::segment segment_of(std::size_t sequence, std::int64_t begin, std::int64_t count) const {
+    const auto s = static_cast<std::int64_t>(sequence);
+    return {s, begin, count, memory_ ? s / per_source_ : 0};
+  }
   tensor<float> run(std::span<const std::int32_t> ids, std::span<const std::int64_t> rows,
                     const resolved_config& config) {
     models::decoder_input in;
     in.ids = ids;
     in.cache = &cache_;
     in.segments = segments_;
+    in.memory = memory_;
     in.stop = config.stop_token;
     return model_.logits(in, rows);
   }
 
-  const models::causal_lm& model_;
+  const models::token_decoder& model_;
   nn::kv_cache cache_;
+  nn::kv_cache* memory_ = nullptr;
+  std::int64_t per_source_ = 1;
   std::vector<std::int32_t> ids_;
   std::vector<models::segment> segments_;
 };
@@ -112,7 +132,8 @@ class decoding_strategy {
  public:
   virtual ~decoding_strategy() = default;
   // Takes the prompts; the model does not run yet.
-  virtual void start(std::span<const std::vector<std::int32_t>> prompts) = 0;
+  virtual void start(std::span<const std::vector<std::int32_t>> prompts,
+                     const encoded_sources& sources) = 0;
   // Reads the next prompt (its first new ids included), or else gives everything that is still
   // running one more id. False when there is nothing left to do.
   virtual bool advance() = 0;
@@ -129,6 +150,19 @@ inline std::span<float> row_of(tensor<float>& logits, std::size_t row) {
 inline void require_prompt(std::span<const std::int32_t> prompt) {
   if (prompt.empty())
     throw option_error("generate: an empty prompt", "start it with the bos token");
+}
+
+// The processors of a prompt. Of an encoder-decoder the source's ids count as the encoder's.
+inline processor_list processors_for(const resolved_config& config, std::size_t index,
+                                     std::span<const std::int32_t> prompt,
+                                     const encoded_sources& sources, std::int64_t max_positions,
+                                     const std::vector<std::int32_t>* chosen_by_others = nullptr) {
+  return make_processors(
+      config, {.input_length = prompt.size(),
+               .lengths = limits(config, static_cast<std::int64_t>(prompt.size()), max_positions),
+               .encoder_ids = sources.memory ? sources.of(index) : prompt,
+               .batch_index = index,
+               .chosen_by_others = chosen_by_others});
 }
 
 // New ids to make room for at the start.

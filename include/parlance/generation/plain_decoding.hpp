@@ -12,10 +12,11 @@ namespace parlance::inline PARLANCE_ABI::generation {
 
 class plain_decoding final : public decoding_strategy {
  public:
-  plain_decoding(const models::causal_lm& model, resolved_config config, generate_hooks hooks)
+  plain_decoding(const models::token_decoder& model, resolved_config config, generate_hooks hooks)
       : decoder_(model), config_(std::move(config)), hooks_(std::move(hooks)) {}
 
-  void start(std::span<const std::vector<std::int32_t>> prompts) override;
+  void start(std::span<const std::vector<std::int32_t>> prompts,
+             const encoded_sources& sources) override;
   bool advance() override;
   std::vector<generated> finish() override;
 
@@ -31,7 +32,8 @@ class plain_decoding final : public decoding_strategy {
     std::vector<float> raw;  // logits before the processors, when log-probabilities are asked for
   };
 
-  void add_sequence(std::span<const std::int32_t> prompt, std::size_t index);
+  void add_sequence(std::span<const std::int32_t> prompt, const encoded_sources& sources,
+                    std::size_t index);
   // Runs a prompt once, then gives its cache and logits to all sequences that continue it.
   void prefill(std::size_t first);
   // One token for every active sequence.

@@ -19,18 +19,21 @@ inline std::size_t common_prefix(std::span<const std::int32_t> a, std::span<cons
 
 }  // namespace detail
 
-PARLANCE_SPLIT_INLINE void beam_search::start(std::span<const std::vector<std::int32_t>> prompts) {
+PARLANCE_SPLIT_INLINE void beam_search::start(std::span<const std::vector<std::int32_t>> prompts,
+                                              const encoded_sources& sources) {
   copies_ = static_cast<std::size_t>(config_.num_return_sequences);
   waiting_ = 0;
   measured_ = {};
   searches_.clear();
   results_.assign(prompts.size() * copies_, {});
   for (generated& g : results_) g.score = detail::beam_dead;  // until a beam ends
-  for (std::size_t i = 0; i < prompts.size(); ++i) add_search(prompts[i], i);
-  decoder_.open(prompts.size() * static_cast<std::size_t>(config_.num_beams));
+  for (std::size_t i = 0; i < prompts.size(); ++i) add_search(prompts[i], sources, i);
+  const auto beams = static_cast<std::size_t>(config_.num_beams);
+  decoder_.open(prompts.size() * beams, sources.memory, beams);
 }
 
 PARLANCE_SPLIT_INLINE void beam_search::add_search(std::span<const std::int32_t> prompt,
+                                                   const encoded_sources& sources,
                                                    std::size_t index) {
   detail::require_prompt(prompt);
   const length_limits lengths =
@@ -39,11 +42,8 @@ PARLANCE_SPLIT_INLINE void beam_search::add_search(std::span<const std::int32_t>
       search{.stop = stopping(config_, lengths), .draw = sampler(config_.seed.value_or(0))});
   s.prompt = prompt.size();
   s.max_new = lengths.max_length - static_cast<std::int64_t>(prompt.size());
-  s.process = make_processors(config_, {.input_length = prompt.size(),
-                                        .lengths = lengths,
-                                        .encoder_ids = prompt,
-                                        .batch_index = index,
-                                        .chosen_by_others = diverse() ? &s.chosen : nullptr});
+  s.process = detail::processors_for(config_, index, prompt, sources, decoder_.max_positions(),
+                                     diverse() ? &s.chosen : nullptr);
   beam first;
   first.ids.assign(prompt.begin(), prompt.end());
   if (config_.stop_strings) {
@@ -67,12 +67,11 @@ PARLANCE_SPLIT_INLINE bool beam_search::advance() {
   if (waiting_ < searches_.size()) {
     const stopwatch watch(measured_.prompt_seconds);
     prefill(waiting_++);
-  } else {
+  } else if (running()) {
     const stopwatch watch(measured_.decode_seconds);
     step();
   }
-  return waiting_ < searches_.size() ||
-         std::ranges::any_of(searches_, [](const search& s) { return !s.done; });
+  return waiting_ < searches_.size() || running();
 }
 
 PARLANCE_SPLIT_INLINE auto beam_search::finish() -> std::vector<generated> {

@@ -25,7 +25,7 @@ inline void refuse_unsupported(const resolved_config& c) {
 
 }  // namespace detail
 
-PARLANCE_SPLIT_INLINE decoding_loop::decoding_loop(const models::causal_lm& model,
+PARLANCE_SPLIT_INLINE decoding_loop::decoding_loop(const models::token_decoder& model,
                                                    resolved_config config, generate_hooks hooks) {
   detail::refuse_unsupported(config);
   if (config.num_beams > 1)
@@ -35,10 +35,50 @@ PARLANCE_SPLIT_INLINE decoding_loop::decoding_loop(const models::causal_lm& mode
 }
 
 PARLANCE_SPLIT_INLINE std::vector<generated> generate(
-    const models::causal_lm& model, std::span<const std::vector<std::int32_t>> prompts,
+    const models::token_decoder& model, std::span<const std::vector<std::int32_t>> prompts,
     const resolved_config& config, const generate_hooks& hooks) {
   decoding_loop loop(model, config, hooks);
   loop.start(prompts);
+  while (loop.advance()) {
+  }
+  return loop.finish();
+}
+
+PARLANCE_SPLIT_INLINE std::int32_t decoder_start(const resolved_config& config) {
+  if (config.decoder_start_token_id) return *config.decoder_start_token_id;
+  if (config.bos_token_id) return *config.bos_token_id;
+  throw option_error("decoder_start_token_id: not set, and there is no bos_token_id",
+                     "encoder-decoders need one of them");
+}
+
+PARLANCE_SPLIT_INLINE nn::kv_cache encode(const models::seq2seq_lm& model,
+                                          std::span<const std::vector<std::int32_t>> sources,
+                                          std::stop_token stop) {
+  const autograd::no_grad off;
+  std::vector<std::int32_t> ids;
+  std::vector<std::int64_t> lengths;
+  for (const auto& source : sources) {
+    if (source.empty()) throw option_error("generate: an empty source");
+    ids.insert(ids.end(), source.begin(), source.end());
+    lengths.push_back(static_cast<std::int64_t>(source.size()));
+  }
+  if (sources.empty()) return {};
+  models::encoder_input in;
+  in.ids = ids;
+  in.lengths = lengths;
+  in.stop = std::move(stop);
+  return model.encode(in);
+}
+
+PARLANCE_SPLIT_INLINE std::vector<generated> generate(
+    const models::seq2seq_lm& model, std::span<const std::vector<std::int32_t>> sources,
+    const resolved_config& config, const generate_hooks& hooks,
+    std::span<const std::vector<std::int32_t>> prefixes) {
+  decoding_loop loop(model, config, hooks);
+  std::vector<std::vector<std::int32_t>> starts;
+  if (prefixes.empty()) starts.assign(sources.size(), {decoder_start(config)});
+  nn::kv_cache memory = encode(model, sources, config.stop_token);
+  loop.start(prefixes.empty() ? starts : prefixes, {&memory, sources});
   while (loop.advance()) {
   }
   return loop.finish();

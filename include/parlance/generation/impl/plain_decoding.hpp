@@ -6,16 +6,16 @@
 
 namespace parlance::inline PARLANCE_ABI::generation {
 
-PARLANCE_SPLIT_INLINE void plain_decoding::start(
-    std::span<const std::vector<std::int32_t>> prompts) {
+PARLANCE_SPLIT_INLINE void plain_decoding::start(std::span<const std::vector<std::int32_t>> prompts,
+                                                 const encoded_sources& sources) {
   copies_ = static_cast<std::size_t>(config_.num_return_sequences);
   waiting_ = 0;
   active_.clear();
   sequences_.clear();
   measured_ = {};
   results_.assign(prompts.size() * copies_, {});
-  for (std::size_t i = 0; i < results_.size(); ++i) add_sequence(prompts[i / copies_], i);
-  decoder_.open(sequences_.size());
+  for (std::size_t i = 0; i < results_.size(); ++i) add_sequence(prompts[i / copies_], sources, i);
+  decoder_.open(sequences_.size(), sources.memory, copies_);
 }
 
 PARLANCE_SPLIT_INLINE bool plain_decoding::advance() {
@@ -43,6 +43,7 @@ PARLANCE_SPLIT_INLINE auto plain_decoding::finish() -> std::vector<generated> {
 }
 
 PARLANCE_SPLIT_INLINE void plain_decoding::add_sequence(std::span<const std::int32_t> prompt,
+                                                        const encoded_sources& sources,
                                                         std::size_t index) {
   detail::require_prompt(prompt);
   const std::int64_t most = decoder_.max_positions();
@@ -50,7 +51,7 @@ PARLANCE_SPLIT_INLINE void plain_decoding::add_sequence(std::span<const std::int
   sequences_.push_back(
       {{prompt.begin(), prompt.end()},
        prompt.size(),
-       make_processors(config_, prompt, most, index / copies_),
+       detail::processors_for(config_, index / copies_, prompt, sources, most),
        stopping(config_, limits(config_, static_cast<std::int64_t>(prompt.size()), most)),
        sampler(config_.seed.value_or(0), index % copies_),
        {},
