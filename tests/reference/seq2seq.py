@@ -38,10 +38,12 @@ def bart(**k):
 
 FAMILIES = {
     "t5": lambda: T5Config(**t5()),
-    "t5_gated": lambda: T5Config(**t5(feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+    "t5_gated": lambda: T5Config(**t5(feed_forward_proj="gated-gelu", tie_word_embeddings=False, d_model=32, d_ff=64,
+                                         num_heads=4)),
     "mt5": lambda: MT5Config(**t5(d_ff=26)),
     "umt5": lambda: UMT5Config(**t5()),
-    "bart": lambda: BartConfig(**bart(forced_eos_token_id=2)),
+    "bart": lambda: BartConfig(**bart(forced_eos_token_id=2, d_model=32, encoder_attention_heads=4,
+                                       encoder_ffn_dim=64, decoder_ffn_dim=32)),
     "mbart": lambda: MBartConfig(**bart(scale_embedding=True)),
     "pegasus": lambda: PegasusConfig(**bart(scale_embedding=True, pad_token_id=0, eos_token_id=1,
                                             decoder_start_token_id=0, activation_function="relu")),
@@ -70,7 +72,8 @@ def random_weights(model, seed):
         if p.dim() == 1 and name.endswith("weight"):
             value = 0.25 * noise + 1.0
         else:
-            value = (0.6 if "shared" in name else 0.3) * noise
+            unscaled = "Attention.q" in name  # T5 does not divide its scores
+            value = (0.6 if "shared" in name else 0.1 if unscaled else 0.3) * noise
         with torch.no_grad():
             p.copy_(value)
     if hasattr(model, "final_logits_bias"):

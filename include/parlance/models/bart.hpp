@@ -193,7 +193,8 @@ struct bart {
   bart_config config;
   bart_model<T> model;
   std::optional<nn::linear<T>> lm_head;
-  nn::parameter<T> final_logits_bias;  // zero unless the checkpoint has one
+  // Zero unless the checkpoint has one; a buffer of the original, which is not trained.
+  nn::parameter<T> final_logits_bias;
 
   explicit bart(const bart_config& c) : config(c), model(c) {
     if (!c.tie_word_embeddings) lm_head.emplace(c.d_model, c.vocab_size, false);

@@ -42,7 +42,7 @@ inline t5_config read_t5_config(const json& config) {
   m.relative_attention_num_buckets = c.size("relative_attention_num_buckets", 32);
   m.relative_attention_max_distance = c.size("relative_attention_max_distance", 128);
   m.layer_norm_epsilon = c.number("layer_norm_epsilon", 1e-6);
-  m.tie_word_embeddings = c.flag("tie_word_embeddings", type == "t5");
+  m.tie_word_embeddings = c.flag("tie_word_embeddings", type != "mt5");
   m.bias_in_every_layer = type == "umt5";
   const std::string act = c.text("feed_forward_proj", type == "t5" ? "relu" : "gated-gelu");
   m.gated = act.starts_with("gated-");

@@ -5,30 +5,12 @@
 #include <array>
 
 #include "parlance/pipelines/auto.hpp"
+#include "parlance/pipelines/impl/auto_text2text.hpp"
 #include "parlance/pipelines/text_generation.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
 
 namespace detail {
-
-inline bool read_flag(const std::string& name, const json& v) {
-  if (!v.is_boolean()) throw option_error(name + ": expected true or false, got " + v.dump());
-  return v.get<bool>();
-}
-inline std::string read_string(const std::string& name, const json& v) {
-  if (!v.is_string()) throw option_error(name + ": expected a string, got " + v.dump());
-  return v.get<std::string>();
-}
-// true, false or the name of a strategy: of one text there is only one way to cut it.
-inline bool read_truncation(const json& v) {
-  if (v.is_boolean()) return v.get<bool>();
-  constexpr std::array<std::string_view, 3> names = {"longest_first", "only_first",
-                                                     "do_not_truncate"};
-  const std::string text = read_string("truncation", v);
-  if (std::ranges::find(names, text) == names.end())
-    throw option_error("truncation: unknown strategy '" + text + "'", did_you_mean(text, names));
-  return text != "do_not_truncate";
-}
 
 // Arguments of the tokenizer's call, or of a chat template.
 inline void read_encode_arguments(const json& arguments, text_generation_options& o) {
@@ -55,9 +37,7 @@ inline void read_encode_arguments(const json& arguments, text_generation_options
 // pipeline's option that is null counts as absent.
 inline void read_text_generation(const json& parameters, generation::generation_config& call,
                                  text_generation_options& o) {
-  if (parameters.is_null()) return;
-  if (!parameters.is_object()) throw option_error("parameters: expected an object");
-  const std::map<std::string, std::function<void(const std::string&, const json&)>> own = {
+  const parameter_readers own = {
       {"return_full_text", [&](auto& n, auto& v) { o.return_full_text = read_flag(n, v); }},
       {"return_tensors", [&](auto& n, auto& v) { o.return_tensors = read_flag(n, v); }},
       {"return_text", [&](auto& n, auto& v) { read_flag(n, v); }},
@@ -75,17 +55,9 @@ inline void read_text_generation(const json& parameters, generation::generation_
       {"tokenizer_encode_kwargs", [&](auto&, auto& v) { read_encode_arguments(v, o); }},
       {"tools", [&](auto&, auto& v) { o.tools = v; }},
       {"documents", [&](auto&, auto& v) { o.documents = v; }}};
-  std::vector<std::string_view> names = generation::option_names();
-  for (const auto& [name, read] : own) names.push_back(name);
-  for (const auto& [name, v] : parameters.items()) {
-    if (const auto found = own.find(name); found != own.end()) {
-      if (!v.is_null()) found->second(name, v);
-    } else if (!generation::set_option_json(call, name, v)) {
-      throw option_error("unknown parameter '" + name + "'", did_you_mean(name, names));
-    }
-  }
+  read_parameters(parameters, own, call);
   const auto given = [&](const char* name) {
-    return parameters.contains(name) && !parameters[name].is_null();
+    return parameters.is_object() && parameters.contains(name) && !parameters[name].is_null();
   };
   if (given("return_text") + given("return_full_text") + given("return_tensors") > 1)
     throw option_error("return_text, return_full_text and return_tensors exclude each other");
@@ -96,14 +68,11 @@ class json_text_generation final : public json_pipeline {
   explicit json_text_generation(text_generation pipe) : pipe_(std::move(pipe)) {}
 
   json operator()(const json& payload) override {
-    if (payload.is_object() && !payload.contains("inputs"))
-      throw option_error("text-generation: the payload has no inputs");
-    const json& inputs = payload.is_object() ? payload["inputs"] : payload;
+    const json& inputs = inputs_of(payload, "text-generation");
     generation::generation_config call;
     text_generation_options o;
-    if (payload.is_object() && payload.contains("parameters"))
-      read_text_generation(payload["parameters"], call, o);
-    if (inputs.is_string()) return records(pipe_(texts({inputs}), call, o).front(), o);
+    read_text_generation(parameters_of(payload), call, o);
+    if (inputs.is_string()) return records(pipe_(read_texts({inputs}), call, o).front(), o);
     if (!inputs.is_array() || inputs.empty())
       throw option_error("text-generation: inputs must be a string, a list of strings or messages");
     if (inputs[0].is_object()) return records(pipe_.chat_all(inputs, call, o), o);
@@ -112,16 +81,11 @@ class json_text_generation final : public json_pipeline {
       for (const json& chat : inputs) out.push_back(records(pipe_.chat_all(chat, call, o), o));
       return out;
     }
-    for (const auto& each : pipe_(texts(inputs), call, o)) out.push_back(records(each, o));
+    for (const auto& each : pipe_(read_texts(inputs), call, o)) out.push_back(records(each, o));
     return out;
   }
 
  private:
-  static std::vector<std::string> texts(const json& inputs) {
-    std::vector<std::string> out;
-    for (const json& each : inputs) out.push_back(read_string("inputs", each));
-    return out;
-  }
   static json records(const std::vector<text_generation_output>& results,
                       const text_generation_options& o) {
     json out = json::array();
@@ -147,9 +111,15 @@ PARLANCE_SPLIT_INLINE std::unique_ptr<json_pipeline> make_pipeline(
     const std::string& task, const std::string& model, const pipeline_options& options) {
   if (task == "text-generation")
     return std::make_unique<detail::json_text_generation>(text_generation(model, options));
-  constexpr std::array<std::string_view, 1> known = {"text-generation"};
-  throw unsupported_error("task '" + task + "' is not available; there is: text-generation",
-                          did_you_mean(task, known));
+  if (const std::string key = detail::text2text_key(task); !key.empty())
+    return std::make_unique<detail::json_text2text>(text2text(model, task, options), key);
+  constexpr std::array<std::string_view, 4> known = {"text-generation", "text2text-generation",
+                                                     "summarization", "translation"};
+  throw unsupported_error(
+      "task '" + task +
+          "' is not available; there are: text-generation, text2text-generation, summarization, "
+          "translation, translation_xx_to_yy",
+      did_you_mean(task, known));
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::pipelines
