@@ -80,6 +80,7 @@ class tokenizer
   void apply_config();
   void set_post_processor(json node);
   void set_class_post_processor(const tokenizer_class& c);
+  std::string language_token(const std::string& code) const;
   void set_language(const std::string& code);
   void use_target(bool yes);
 
