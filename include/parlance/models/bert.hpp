@@ -135,6 +135,7 @@ struct bert {
 
   // (rows, hidden_size)
   tensor<T> hidden(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const ops::packed_rows rows(detail::row_offsets(in));
     detail::row_positions at(rows.q);
     detail::check_length(at.longest, config.max_positions);

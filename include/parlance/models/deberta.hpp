@@ -192,6 +192,7 @@ struct deberta {
 
   // (rows, hidden_size)
   tensor<T> hidden(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const ops::packed_rows rows(detail::row_offsets(in));
     const detail::row_positions at(rows.q);
     // Relative positions have no end; only a table of positions has.

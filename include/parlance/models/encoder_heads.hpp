@@ -40,6 +40,7 @@ struct prediction_head {
     if (outputs > 0) out.emplace(dense ? width : c.hidden_size, outputs, true);
   }
   tensor<T> operator()(tensor<T> x) const {
+    const kernels::one_row_path same_bits;
     if (dense) x = nn::activate(layout.act, (*dense)(x));
     if (norm) x = (*norm)(x);
     return out ? (*out)(x) : x;
@@ -87,6 +88,7 @@ struct encoder_for_masked_lm {
   tensor<scalar> logits(const encoder_input& in, std::span<const std::int64_t> rows) const {
     tensor<scalar> x = backbone.hidden(in);
     if (!rows.empty()) x = ops::gather_rows(x, rows);
+    const kernels::one_row_path same_bits;
     const auto& table = decoder ? decoder->weight : backbone.word_embeddings().weight;
     return ops::linear(transform(x), table.stored(), bias.dense());
   }

@@ -150,6 +150,7 @@ struct modernbert {
 
   // (rows, hidden_size)
   tensor<T> hidden(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const ops::packed_rows rows(detail::row_offsets(in));
     const detail::row_positions at(rows.q);
     detail::check_length(at.longest, config.max_positions);
