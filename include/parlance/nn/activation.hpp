@@ -18,10 +18,11 @@ auto with_activation(const std::string& name, const F& f) {
     return f(kernels::gelu_tanh{});
   if (name == "relu") return f(kernels::relu{});
   if (name == "silu" || name == "swish") return f(kernels::silu{});
+  if (name == "sigmoid") return f(kernels::sigmoid{});
   if (name == "tanh") return f(kernels::tanh_activation{});
   throw unsupported_error("activation '" + name + "'",
-                          "supported: gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu, "
-                          "tanh");
+                          "supported: gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, sigmoid, "
+                          "silu, tanh");
 }
 
 }  // namespace detail
