@@ -190,7 +190,8 @@ void load_one(nn::parameter<T>& p, stored_tensor t, const tensor_rule& rule,
 
 }  // namespace detail
 
-// Fills every parameter of `m`. `ignorable(name)` says which left-over tensors are no fault.
+// Fills every parameter of `m`; one that the source lacks keeps the value it has, if any.
+// `ignorable(name)` says which left-over tensors are no fault.
 template <class T, class M>
 void load_parameters(M& m, const tensor_source& source, const tensor_rules& rules,
                      const load_options& options,
@@ -207,6 +208,7 @@ void load_parameters(M& m, const tensor_source& source, const tensor_rules& rule
     const tensor_rule rule = rules(name);
     const stored_tensor* t = source.find(rule.name);
     if (!t && !rule.fallback.empty()) t = source.find(rule.fallback);
+    if (!t && p.defined()) return;
     if (!t) return missing.push_back(rule.name);
     used.insert(t);
     shape expected = p.dims;
