@@ -30,6 +30,9 @@ if [ -x "$bin/train_tiny_lm" ]; then
   "$bin/train_tiny_lm" "$work/text" --out "$work/tiny" --steps 20 > "$work/out" 2> /dev/null
   "$bin/generate" "$work/tiny" --prompt "the " --max_new_tokens 4 --json > "$work/out"; expect '"ids":'
 fi
+printf '%s\n' '" **Hi** there. And th"' '3' |
+  "$bin/clean_replies" strip_markdown complete_sentences trim > "$work/out"
+expect '^"Hi there."$'; expect '"kind":"format"'
 for type in bpe bpe_words wordpiece wordlevel unigram; do
   "$bin/train_tokenizer" $type "$1/README.md" --out "$work/$type" --vocab_size 400 > "$work/out"; expect 'tokens$'
   echo '"the library reads tokenizers"' | "$bin/tokenize" "$work/$type" > "$work/out"; expect '"ids":'

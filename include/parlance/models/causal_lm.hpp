@@ -13,6 +13,8 @@ namespace parlance::inline PARLANCE_ABI::models {
 
 class causal_lm : public token_decoder {
  public:
+  // The last hidden states, normed: (rows, hidden size).
+  virtual tensor<float> hidden(const decoder_input& in) const = 0;
   // Mean cross entropy against labels[i], the id that should follow row i; differentiable.
   virtual tensor<float> loss(const decoder_input& in,
                              std::span<const std::int32_t> labels) const = 0;
@@ -28,6 +30,7 @@ class causal_lm_of final : public causal_lm {
     const tensor<float> h = model.hidden(in);
     return model.logits(rows.empty() ? h : ops::gather_rows(h, rows));
   }
+  tensor<float> hidden(const decoder_input& in) const override { return model.hidden(in); }
   tensor<float> loss(const decoder_input& in, std::span<const std::int32_t> labels) const override {
     return model.loss(model.hidden(in), labels);
   }

@@ -18,25 +18,24 @@ auto with_activation(const std::string& name, const F& f) {
     return f(kernels::gelu_tanh{});
   if (name == "relu") return f(kernels::relu{});
   if (name == "silu" || name == "swish") return f(kernels::silu{});
+  if (name == "sigmoid") return f(kernels::sigmoid{});
   if (name == "tanh") return f(kernels::tanh_activation{});
   throw unsupported_error("activation '" + name + "'",
-                          "supported: gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu, "
-                          "tanh");
+                          "supported: gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, sigmoid, "
+                          "silu, tanh");
 }
 
 }  // namespace detail
 
 template <class T>
 tensor<T> activate(const std::string& name, const tensor<T>& x) {
-  return detail::with_activation(name,
-                                 [&]<class A>(A) { return ops::activate<A>(x); });
+  return detail::with_activation(name, [&]<class A>(A) { return ops::activate<A>(x); });
 }
 
 // activation(gate) * up
 template <class T>
 tensor<T> gated(const std::string& name, const tensor<T>& gate, const tensor<T>& up) {
-  return detail::with_activation(name,
-                                 [&]<class A>(A) { return ops::gated<A>(gate, up); });
+  return detail::with_activation(name, [&]<class A>(A) { return ops::gated<A>(gate, up); });
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::nn
