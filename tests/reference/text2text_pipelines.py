@@ -122,7 +122,7 @@ def main():
     folders = {name: build(name) for name in MODELS}
     for task, name in [("text2text-generation", "t5"), ("summarization", "t5"), ("translation_en_to_fr", "t5"),
                        ("text2text-generation", "bart"), ("summarization", "bart"), ("translation", "bart"),
-                       ("translation", "nllb"), ("translation_eng_to_fra", "nllb")]:
+                       ("translation", "nllb")]:
         pipe = pipeline(task, model=str(folders[name]), device="cpu")
         plan = [(TEXTS[i % 4], p) for i, p in enumerate(parameter_sets(task))]
         short = {"max_new_tokens": 7}

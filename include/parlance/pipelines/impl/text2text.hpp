@@ -35,23 +35,27 @@ PARLANCE_SPLIT_INLINE auto text2text::resolve(const config& call, const options&
     if (stop.empty()) throw option_error("stop_sequence: no tokens");
     from.call.eos_token_id = generation::token_ids{stop[0]};
   }
-  if (const auto pair = languages(o))
+  if (const auto pair = languages(o)) {
+    if (call.forced_bos_token_id)
+      throw option_error("forced_bos_token_id: the target language is it", "leave it out");
     from.call.forced_bos_token_id = parts_.tokenizer->language_id(pair->second);
+  }
   return generation::resolve(from);
 }
 
 PARLANCE_SPLIT_INLINE auto text2text::languages(const options& o) const
     -> std::optional<std::pair<std::string, std::string>> {
   if (!translates() || !parts_.tokenizer->has_languages()) return {};
+  std::vector<std::string> words(1);  // of translation_xx_to_yy
+  for (const char c : task_)
+    if (c == '_')
+      words.emplace_back();
+    else
+      words.back() += c;
   std::optional<std::string> source = o.src_lang, target = o.tgt_lang;
-  if (!source && !target) {  // translation_xx_to_yy
-    std::vector<std::string> words(1);
-    for (const char c : task_)
-      if (c == '_')
-        words.emplace_back();
-      else
-        words.back() += c;
-    if (words.size() == 4) source = words[1], target = words[3];
+  if (words.size() == 4) {
+    if (!source) source = words[1];
+    if (!target) target = words[3];
   }
   if (!source || !target)
     throw option_error("translation: this model needs src_lang and tgt_lang",
