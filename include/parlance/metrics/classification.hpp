@@ -80,7 +80,7 @@ inline double average(const std::vector<double>& x, const std::vector<double>& w
 
 struct accuracy_options {
   bool normalize = true;  // false: the number of right ones
-  std::vector<double> sample_weight;
+  std::vector<double> sample_weight = {};
   bool operator==(const accuracy_options&) const = default;
 };
 struct accuracy_result {
@@ -90,6 +90,7 @@ struct accuracy_result {
 
 class accuracy {
  public:
+  using element = label;
   explicit accuracy(accuracy_options options = {}) : options_(std::move(options)) {}
   static constexpr description describe() {
     return {"accuracy",
@@ -131,10 +132,10 @@ inline constexpr std::array<std::string_view, 6> label_average_names = {
     "binary", "micro", "macro", "weighted", "samples", "none"};
 
 struct label_score_options {
-  std::vector<label> labels;  // which to average over, and in which order; default all, sorted
-  label pos_label = 1;        // binary
+  std::vector<label> labels = {};  // which to average over, and in which order; default all, sorted
+  label pos_label = 1;             // binary
   label_average average = label_average::binary;
-  std::vector<double> sample_weight;
+  std::vector<double> sample_weight = {};
   double zero_division = 0;  // what to return where nothing was predicted or nothing was there
   bool operator==(const label_score_options&) const = default;
 };
@@ -153,6 +154,7 @@ struct label_score_result {
 template <label_score_kind Kind>
 class label_score {
  public:
+  using element = label;
   explicit label_score(label_score_options options = {}) : options_(std::move(options)) {}
   static constexpr description describe() {
     constexpr std::string_view source =
@@ -298,7 +300,7 @@ using recall = label_score<label_score_kind::recall>;
 using f1 = label_score<label_score_kind::f1>;
 
 struct matthews_correlation_options {
-  std::vector<double> sample_weight;
+  std::vector<double> sample_weight = {};
 };
 struct matthews_correlation_result {
   double matthews_correlation = 0;
@@ -307,6 +309,7 @@ struct matthews_correlation_result {
 
 class matthews_correlation {
  public:
+  using element = label;
   explicit matthews_correlation(matthews_correlation_options options = {})
       : options_(std::move(options)) {}
   static constexpr description describe() {

@@ -11,7 +11,7 @@
 namespace parlance::inline PARLANCE_ABI::metrics {
 
 struct exact_match_options {
-  std::vector<std::string> regexes_to_ignore;  // syntax of tokenizers/regex.hpp
+  std::vector<std::string> regexes_to_ignore = {};  // syntax of tokenizers/regex.hpp
   bool ignore_case = false, ignore_punctuation = false, ignore_numbers = false;
   bool operator==(const exact_match_options&) const = default;
 };

@@ -32,6 +32,7 @@ struct value : std::variant<std::int64_t, double, std::string, std::vector<std::
 struct field {
   std::string name;
   value data;
+  bool operator==(const field&) const = default;
 };
 
 // The field of that name, or nullptr.

@@ -80,6 +80,7 @@ struct number_result {
 
 class pearsonr {
  public:
+  using element = double;
   static constexpr description describe() {
     return {"pearsonr",
             "pearsonr",
@@ -102,6 +103,7 @@ class pearsonr {
 
 class spearmanr {
  public:
+  using element = double;
   static constexpr description describe() {
     return {"spearmanr",
             "spearmanr",
@@ -124,13 +126,14 @@ class spearmanr {
 };
 
 struct mean_error_options {
-  std::vector<double> sample_weight;
+  std::vector<double> sample_weight = {};
   bool squared = true;  // mse only; false: the root
 };
 
 template <bool Squared>
 class mean_error {
  public:
+  using element = double;
   explicit mean_error(mean_error_options options = {}) : options_(std::move(options)) {}
   static constexpr description describe() {
     constexpr std::string_view source =

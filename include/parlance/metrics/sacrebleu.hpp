@@ -20,7 +20,7 @@ inline constexpr std::array<std::string_view, 4> bleu_smoothing_names = {"exp", 
 
 struct sacrebleu_options {
   bleu_smoothing smooth_method = bleu_smoothing::exp;
-  std::optional<double> smooth_value;  // default: 0.1 for floor, 1 for add_k
+  std::optional<double> smooth_value = {};  // default: 0.1 for floor, 1 for add_k
   bool lowercase = false;
   bleu_tokenizer tokenize = bleu_tokenizer::v13a;
   bool use_effective_order = false;

@@ -24,20 +24,22 @@ namespace detail {
 // A run of words that moves: what comes from where, without copying the words.
 struct shift {
   std::int32_t start, length, target;
+  std::int32_t to;  // where the run begins after the shift
 
+  // Tercom's target is a place among the words as they were, except within the run and just behind
+  // it, where it counts from the words without the run.
+  static shift make(std::int32_t start, std::int32_t length, std::int32_t target,
+                    std::int32_t words) {
+    const std::int32_t to = target > start + length ? target - length : target;
+    return {start, length, target, std::min(to, words - length)};
+  }
   // Position before the shift of the word at position i after it.
   std::int32_t source(std::int32_t i) const {
-    // The run lands on [to, to + length); words between its old and new place make room.
-    const std::int32_t to = landing();
     if (i >= to && i < to + length) return start + i - to;
     if (to < start) return i >= to + length && i < start + length ? i - length : i;
     return i >= start && i < to ? i + length : i;
   }
-  std::int32_t first_changed() const { return std::min(start, landing()); }
-  std::int32_t landing() const {
-    if (target < start) return target;
-    return target > start + length ? target - length : target;
-  }
+  std::int32_t first_changed() const { return std::min(start, to); }
 };
 
 enum class edit : std::uint8_t { none, substitute, remove, insert };  // of the prediction
@@ -286,7 +288,7 @@ class shifted_edits {
       const std::int32_t target = r + offset == -1 ? 0 : aligned_[at(r + offset)] + 1;
       if (target == previous) continue;
       previous = target;
-      candidate c{0, {h, n, target}};
+      candidate c{0, detail::shift::make(h, n, target, length())};
       c.gain = distance - distance_after(c.move);
       ++checked;
       if (!found || c.better_than(best)) best = c, found = true;
