@@ -24,13 +24,14 @@ class any_metric {
   virtual ~any_metric() = default;
   // Throws option_error when the metric is not for such values.
   virtual void add(const item& prediction, std::span<const item> references) = 0;
+  // The original's fields, and "signature" for the metrics that have one.
   virtual record compute() const = 0;
   // `other` was made by the same name with the same settings.
   virtual void merge(const any_metric& other) = 0;
   // The same metric with nothing added.
   virtual std::unique_ptr<any_metric> fresh() const = 0;
   virtual description describe() const = 0;
-  // sacreBLEU's signature and name, for the metrics that have one; else empty.
+  // sacreBLEU's signature, for the metrics that have one; else empty.
   virtual std::string signature(bool abbreviated = false) const = 0;
   // What the metric takes.
   enum class input { text, number, labels, tags, answers };
@@ -88,10 +89,13 @@ class wrapped final : public any_metric {
   }
   record compute() const override {
     const auto result = metric_.compute();
+    record fields;
     if constexpr (requires { result.fields(); })
-      return result.fields();
+      fields = result.fields();
     else
-      return {{std::string(describe().name), static_cast<double>(result)}};
+      fields = {{std::string(describe().name), static_cast<double>(result)}};
+    if (const std::string s = signature(false); !s.empty()) fields.push_back({"signature", s});
+    return fields;
   }
   void merge(const any_metric& other) override {
     if constexpr (mergeable<M>) {

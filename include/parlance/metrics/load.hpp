@@ -13,6 +13,7 @@
 #include "parlance/metrics/exact_match.hpp"
 #include "parlance/metrics/glue.hpp"
 #include "parlance/metrics/google_bleu.hpp"
+#include "parlance/metrics/meteor.hpp"
 #include "parlance/metrics/nltk_bleu.hpp"
 #include "parlance/metrics/regression.hpp"
 #include "parlance/metrics/rouge.hpp"
@@ -89,6 +90,14 @@ inline rouge make_rouge(settings_reader& s) {
   s.read("use_stemmer", o.use_stemmer);
   s.read("seed", o.seed);
   return rouge(o);
+}
+inline meteor make_meteor(settings_reader& s) {
+  meteor_options o;
+  s.read("alpha", o.alpha);
+  s.read("beta", o.beta);
+  s.read("gamma", o.gamma);
+  s.read("wordnet", o.wordnet);
+  return meteor(o);
 }
 template <class M>
 M make_error_rate(settings_reader& s) {
@@ -188,6 +197,7 @@ inline constexpr maker makers[] = {
     {"google_bleu", any_of<make_google_bleu>},
     {"nltk_bleu", any_of<make_nltk_bleu>},
     {"rouge", any_of<make_rouge>},
+    {"meteor", any_of<make_meteor>},
     {"exact_match", any_of<make_exact_match>},
     {"squad", any_of<make_plain<squad>>},
     {"squad_v2", any_of<make_squad_v2>},
@@ -218,12 +228,14 @@ inline std::vector<std::string_view> metric_names() {
   return names;
 }
 
-// Throws option_error for an unknown metric or setting, naming the nearest one.
+// Throws option_error for an unknown metric or setting, naming the nearest one. With `unused`,
+// settings that the metric does not know are named there instead.
 inline std::unique_ptr<any_metric> load(std::string_view name,
-                                        const std::vector<setting>& settings = {}) {
+                                        const std::vector<setting>& settings = {},
+                                        std::vector<std::string>* unused = nullptr) {
   for (const detail::maker& m : detail::makers) {
     if (m.name != name) continue;
-    settings_reader reader(name, settings);
+    settings_reader reader(name, settings, unused);
     return m.make(reader);
   }
   throw option_error("unknown metric '" + std::string(name) + "'",

@@ -4,6 +4,7 @@
 // are separated by commas. A name nobody asked for is an error that says the nearest one.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <span>
@@ -21,8 +22,10 @@ using setting = std::pair<std::string, std::string>;
 
 class settings_reader {
  public:
-  settings_reader(std::string_view metric, std::span<const setting> settings)
-      : metric_(metric), settings_(settings) {}
+  // Settings that nobody asks for are an error, or named in `unused` when that is given.
+  settings_reader(std::string_view metric, std::span<const setting> settings,
+                  std::vector<std::string>* unused = nullptr)
+      : metric_(metric), settings_(settings), unused_(unused) {}
 
   void read(std::string_view name, bool& to) {
     if (const std::string* text = find(name)) {
@@ -86,10 +89,13 @@ class settings_reader {
 
   // To be called when all options were read.
   void finish() const {
-    for (const setting& s : settings_)
-      if (std::find(known_.begin(), known_.end(), s.first) == known_.end())
+    for (const setting& s : settings_) {
+      if (std::find(known_.begin(), known_.end(), s.first) != known_.end()) continue;
+      if (unused_ == nullptr)
         throw option_error(std::string(metric_) + ": unknown option '" + s.first + "'",
                            did_you_mean(s.first, known_));
+      unused_->push_back(s.first);
+    }
   }
 
  private:
@@ -121,6 +127,7 @@ class settings_reader {
 
   std::string_view metric_;
   std::span<const setting> settings_;
+  std::vector<std::string>* unused_;
   std::vector<std::string> known_;
 };
 

@@ -65,10 +65,10 @@ class ter : public corpus_metric<ter> {
 
   std::size_t width() const { return 2; }  // edits, mean reference length
   void measure(std::string_view prediction, texts references, std::span<double> row) {
-    read(prediction, hypothesis_);
+    read(prediction, hypothesis_, 1);
     double best = 0, length = 0;
     for (std::size_t r = 0; r < references.size(); ++r) {
-      read(references[r], reference_);
+      read(references[r], reference_, 2);
       ids_.start(reference_.tokens.size());
       reference_.ids.clear();
       for (const std::string_view w : reference_.tokens) reference_.ids.push_back(ids_.insert(w));
@@ -109,10 +109,19 @@ class ter : public corpus_metric<ter> {
     words tokens;
     std::vector<std::int32_t> ids;
   };
-  void read(std::string_view text, side& s) {
+  // References are normalised twice, as in the original (once when they are read, once when they
+  // are split), which finds a little more to split.
+  void read(std::string_view text, side& s, int times) {
     s.tokens.clear();
-    split_words(tercom_normalize(options_, strip_right(text), s.buffer), s.tokens);
+    text = tercom_normalize(options_, strip_right(text), s.buffer);
+    split_words(text, s.tokens);
+    if (!options_.normalized || times < 2) return;
+    std::string joined;
+    for (const std::string_view w : s.tokens) (joined += joined.empty() ? "" : " ") += w;
+    s.tokens.clear();
+    split_words(tercom_normalize(options_, joined, s.buffer), s.tokens);
   }
+
   ter_options options_;
   side hypothesis_, reference_;
   word_ids ids_;
