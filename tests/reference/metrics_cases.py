@@ -190,16 +190,23 @@ def meteor_tools():
         import nltk.corpus.reader.wordnet as reader
         from nltk.tokenize.destructive import NLTKWordTokenizer
         from nltk.tokenize.punkt import PunktSentenceTokenizer
+        import shutil
         import tempfile
+        import nltk.data
         folder = tempfile.mkdtemp()
+        nltk.data.path.append(folder)
         for name in os.listdir("/usr/share/wordnet"):
             if os.path.isfile(f"/usr/share/wordnet/{name}"):
-                os.symlink(f"/usr/share/wordnet/{name}", f"{folder}/{name}")
+                shutil.copy(f"/usr/share/wordnet/{name}", folder)
         # The reader wants a list of lexicographer files, whose names are not used here.
         pathlib.Path(folder, "lexnames").write_text(
             "".join(f"{i:02d}\tname{i}\t1\n" for i in range(45)))
         from nltk.data import FileSystemPathPointer
-        wordnet = reader.WordNetCorpusReader(FileSystemPathPointer(folder), None)
+
+        class English(reader.WordNetCorpusReader):
+            def map_wn(self, version="wordnet"):
+                return None  # only other languages need it
+        wordnet = English(FileSystemPathPointer(folder), None)
         punkt, word = PunktSentenceTokenizer(), NLTKWordTokenizer()
         _meteor.extend([wordnet,
                         lambda t: [w for s in punkt.tokenize(t) for w in word.tokenize(s)]])
