@@ -15,10 +15,22 @@
 #include <vector>
 
 #include "parlance/core/json.hpp"
+#include "parlance/core/nearest.hpp"
+#include "parlance/generation/config_json.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
 
 namespace detail {
+
+// The inputs of a payload: {"inputs": ..., ...}, or the inputs alone.
+inline const json& inputs_of(const json& payload, const std::string& task) {
+  if (!payload.is_object()) return payload;
+  if (const auto found = payload.find("inputs"); found != payload.end()) return *found;
+  throw option_error(task + ": the payload has no inputs");
+}
+inline json parameters_of(const json& payload) {
+  return payload.is_object() && payload.contains("parameters") ? payload["parameters"] : json();
+}
 
 inline bool read_flag(const std::string& name, const json& v) {
   if (!v.is_boolean()) throw option_error(name + ": expected true or false, got " + v.dump());
@@ -45,7 +57,8 @@ class parameter_readers {
  public:
   using reader = std::function<void(const json&)>;
 
-  parameter_readers& flag(const char* name, bool& to) {
+  template <class Flag>
+  parameter_readers& flag(const char* name, Flag& to) {
     return add(name, [name, &to](const json& v) {
       if (!v.is_boolean()) wrong(name, "true or false", v);
       to = v.get<bool>();
@@ -77,17 +90,19 @@ class parameter_readers {
     return *this;
   }
 
-  void read(const json& parameters) const {
+  // With `call`, other names are options of generation, which take null.
+  void read(const json& parameters, generation::generation_config* call = nullptr) const {
     if (parameters.is_null()) return;
     if (!parameters.is_object()) throw option_error("parameters: expected an object");
     for (const auto& [name, v] : parameters.items()) {
-      const auto found = readers_.find(name);
-      if (found == readers_.end()) {
+      if (const auto found = readers_.find(name); found != readers_.end()) {
+        if (!v.is_null() || found->second.takes_null) found->second.read(v);
+      } else if (!call || !generation::set_option_json(*call, name, v)) {
         std::vector<std::string_view> known;
+        if (call) known = generation::option_names();
         for (const auto& [each, unused] : readers_) known.push_back(each);
         throw option_error("unknown parameter '" + name + "'", did_you_mean(name, known));
       }
-      if (!v.is_null() || found->second.takes_null) found->second.read(v);
     }
   }
 
@@ -99,7 +114,7 @@ class parameter_readers {
     std::vector<std::string> out;
     if (!v.is_array()) wrong(name, "a string or a list of strings", v);
     for (const json& each : v) {
-      if (!each.is_string()) wrong(name, "a list of strings", v);
+      if (!each.is_string()) wrong(name, "a string", each);
       out.push_back(each.get<std::string>());
     }
     return out;

@@ -4,6 +4,7 @@
 
 #include "parlance/pipelines/auto.hpp"
 #include "parlance/pipelines/impl/json_encoders.hpp"
+#include "parlance/pipelines/impl/json_text2text.hpp"
 #include "parlance/pipelines/impl/json_text_generation.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
@@ -54,15 +55,15 @@ inline std::map<std::string, json_pipeline_factory, std::less<>> known_tasks() {
 
 PARLANCE_SPLIT_INLINE std::unique_ptr<json_pipeline> make_pipeline(
     const std::string& task, const std::string& model, const pipeline_options& options) {
+  if (const std::string key = detail::text2text_key(task); !key.empty())
+    return std::make_unique<detail::json_text2text>(text2text(model, task, options), key);
   const auto tasks = detail::known_tasks();
   if (const auto found = tasks.find(task); found != tasks.end())
     return found->second(model, options);
-  std::vector<std::string_view> names;
-  std::string list;
-  for (const auto& [name, factory] : tasks) {
-    names.push_back(name);
-    list += (list.empty() ? "" : ", ") + name;
-  }
+  std::vector<std::string_view> names{"summarization", "text2text-generation", "translation"};
+  std::string list = "translation_xx_to_yy";
+  for (const auto& [name, factory] : tasks) names.push_back(name);
+  for (const std::string_view name : names) list += ", " + std::string(name);
   throw unsupported_error("task '" + task + "' is not available; there are: " + list,
                           did_you_mean(task, names));
 }

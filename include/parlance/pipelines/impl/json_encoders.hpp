@@ -14,14 +14,6 @@
 
 namespace parlance::inline PARLANCE_ABI::pipelines::detail {
 
-inline const json& payload_inputs(const json& payload) {
-  if (!payload.is_object()) return payload;
-  if (const auto found = payload.find("inputs"); found != payload.end()) return *found;
-  throw option_error("the payload has no inputs");
-}
-inline json payload_parameters(const json& payload) {
-  return payload.is_object() && payload.contains("parameters") ? payload["parameters"] : json();
-}
 inline std::string input_text(const json& v) {
   if (!v.is_string()) parameter_readers::wrong("inputs", "a string", v);
   return v.get<std::string>();
@@ -58,7 +50,7 @@ class json_text_classification final : public json_pipeline {
   explicit json_text_classification(text_classification pipe) : pipe_(std::move(pipe)) {}
 
   json operator()(const json& payload) override {
-    const json& inputs = payload_inputs(payload);
+    const json& inputs = inputs_of(payload, "text-classification");
     text_classification_options o;
     bool ranked = false, all_scores = false;
     parameter_readers p;
@@ -73,7 +65,7 @@ class json_text_classification final : public json_pipeline {
           o.top_k = v.is_null() ? std::nullopt : std::optional(v.get<std::int64_t>());
         },
         true);
-    p.read(payload_parameters(payload));
+    p.read(parameters_of(payload));
     // Without top_k the original gives one object a text, in a list if there is only a string.
     const json out = each_input(inputs, [&](const json& each) -> json {
       const text_or_pair in = read(each);
@@ -105,22 +97,18 @@ class json_token_classification final : public json_pipeline {
   explicit json_token_classification(token_classification pipe) : pipe_(std::move(pipe)) {}
 
   json operator()(const json& payload) override {
-    const json& inputs = payload_inputs(payload);
+    const json& inputs = inputs_of(payload, "token-classification");
     token_classification_options o;
     bool split = false;
     std::optional<bool> grouped, ignore_subwords;
-    const auto set = [](std::optional<bool>& to, const char* name) {
-      return [&to, name](const json& v) { to = read_flag(name, v); };
-    };
     parameter_readers p;
     p.flag("is_split_into_words", split).text("delimiter", o.delimiter).integer("stride", o.stride);
     p.texts("ignore_labels", o.ignore_labels).ignored("batch_size");
     p.add("aggregation_strategy", [&](const json& v) {
       o.aggregation_strategy = parse_aggregation_strategy(read_string("aggregation_strategy", v));
     });
-    p.add("grouped_entities", set(grouped, "grouped_entities"));
-    p.add("ignore_subwords", set(ignore_subwords, "ignore_subwords"));
-    p.read(payload_parameters(payload));
+    p.flag("grouped_entities", grouped).flag("ignore_subwords", ignore_subwords);
+    p.read(parameters_of(payload));
     if (grouped || ignore_subwords)
       o.aggregation_strategy = !grouped.value_or(false)          ? aggregation_strategy::none
                                : ignore_subwords.value_or(false) ? aggregation_strategy::first
@@ -157,7 +145,7 @@ class json_question_answering final : public json_pipeline {
   explicit json_question_answering(question_answering pipe) : pipe_(std::move(pipe)) {}
 
   json operator()(const json& payload) override {
-    const json inputs = examples(payload_inputs(payload));
+    const json inputs = examples(inputs_of(payload, "question-answering"));
     question_answering_options o;
     parameter_readers p;
     p.integer("topk", o.top_k).integer("top_k", o.top_k).integer("max_seq_len", o.max_seq_len);
@@ -165,7 +153,7 @@ class json_question_answering final : public json_pipeline {
     p.flag("handle_impossible_answer", o.handle_impossible_answer);
     p.flag("align_to_words", o.align_to_words);
     for (const char* name : {"padding", "max_question_len", "batch_size"}) p.ignored(name);
-    p.read(payload_parameters(payload));
+    p.read(parameters_of(payload));
     json out = each_input(inputs, [&](const json& v) {
       return records(pipe_.answers(field(v, "question"), field(v, "context"), o));
     });
@@ -208,12 +196,12 @@ class json_fill_mask final : public json_pipeline {
   explicit json_fill_mask(fill_mask pipe) : pipe_(std::move(pipe)) {}
 
   json operator()(const json& payload) override {
-    const json& inputs = payload_inputs(payload);
+    const json& inputs = inputs_of(payload, "fill-mask");
     fill_mask_options o;
     parameter_readers p;
     p.integer("top_k", o.top_k).texts("targets", o.targets).ignored("batch_size");
     add_tokenizer_arguments(p, "tokenizer_kwargs", o.tokenizer_kwargs);
-    p.read(payload_parameters(payload));
+    p.read(parameters_of(payload));
     const json out = each_input(inputs, [&](const json& v) {
       json masks = json::array();
       for (const auto& mask : pipe_(input_text(v), o)) {
@@ -248,8 +236,8 @@ class json_zero_shot final : public json_pipeline {
     });
     p.text("hypothesis_template", o.hypothesis_template).flag("multi_label", o.multi_label);
     p.flag("multi_class", o.multi_label).ignored("batch_size");
-    p.read(payload_parameters(payload));
-    return each_input(payload_inputs(payload), [&](const json& v) -> json {
+    p.read(parameters_of(payload));
+    return each_input(inputs_of(payload, "zero-shot-classification"), [&](const json& v) -> json {
       const zero_shot_output out = pipe_(input_text(v), labels, o);
       return {{"sequence", out.sequence}, {"labels", out.labels}, {"scores", out.scores}};
     });
@@ -291,8 +279,8 @@ class json_feature_extraction final : public json_pipeline {
           [&](const json& v) { o.pooling = models::parse_pooling(read_string("pooling", v)); });
     p.flag("normalize", o.normalize).ignored("return_tensors").ignored("batch_size");
     add_tokenizer_arguments(p, "tokenize_kwargs", o.tokenizer_kwargs);
-    p.read(payload_parameters(payload));
-    return each_input(payload_inputs(payload), [&](const json& v) -> json {
+    p.read(parameters_of(payload));
+    return each_input(inputs_of(payload, "feature-extraction"), [&](const json& v) -> json {
       const json rows = rows_of(pipe_(input_text(v), o));
       return o.pooling ? rows[0] : json::array({rows});
     });
@@ -309,8 +297,8 @@ class json_sentence_similarity final : public json_pipeline {
       : encoder_(std::move(encoder)) {}
 
   json operator()(const json& payload) override {
-    parameter_readers().read(payload_parameters(payload));
-    const json& inputs = payload_inputs(payload);
+    parameter_readers().read(parameters_of(payload));
+    const json& inputs = inputs_of(payload, "sentence-similarity");
     if (!inputs.is_object() || !inputs.contains("source_sentence") || !inputs.contains("sentences"))
       parameter_readers::wrong("inputs", "{\"source_sentence\", \"sentences\"}", inputs);
     std::vector<std::string> texts =
@@ -338,8 +326,8 @@ class json_rerank final : public json_pipeline {
   explicit json_rerank(models::cross_encoder encoder) : encoder_(std::move(encoder)) {}
 
   json operator()(const json& payload) override {
-    parameter_readers().read(payload_parameters(payload));
-    const json& inputs = payload_inputs(payload);
+    parameter_readers().read(parameters_of(payload));
+    const json& inputs = inputs_of(payload, "rerank");
     if (!inputs.is_object() || !inputs.contains("query") || !inputs.contains("texts"))
       parameter_readers::wrong("inputs", "{\"query\", \"texts\"}", inputs);
     json out = json::array();

@@ -29,41 +29,24 @@ inline void read_encode_arguments(const json& arguments, text_generation_options
   }
 }
 
-// Moves `parameters` into options; what is no option of the pipeline is one of generation. A
-// pipeline's option that is null counts as absent.
 inline void read_text_generation(const json& parameters, generation::generation_config& call,
                                  text_generation_options& o) {
-  if (parameters.is_null()) return;
-  if (!parameters.is_object()) throw option_error("parameters: expected an object");
-  const std::map<std::string, std::function<void(const std::string&, const json&)>> own = {
-      {"return_full_text", [&](auto& n, auto& v) { o.return_full_text = read_flag(n, v); }},
-      {"return_tensors", [&](auto& n, auto& v) { o.return_tensors = read_flag(n, v); }},
-      {"return_text", [&](auto& n, auto& v) { read_flag(n, v); }},
-      {"clean_up_tokenization_spaces",
-       [&](auto& n, auto& v) { o.clean_up_tokenization_spaces = read_flag(n, v); }},
-      {"skip_special_tokens", [&](auto& n, auto& v) { o.skip_special_tokens = read_flag(n, v); }},
-      {"add_special_tokens", [&](auto& n, auto& v) { o.add_special_tokens = read_flag(n, v); }},
-      {"continue_final_message",
-       [&](auto& n, auto& v) { o.continue_final_message = read_flag(n, v); }},
-      {"prefix", [&](auto& n, auto& v) { o.prefix = read_string(n, v); }},
-      {"stop_sequence", [&](auto& n, auto& v) { o.stop_sequence = read_string(n, v); }},
-      {"handle_long_generation",
-       [&](auto& n, auto& v) { o.handle_long_generation = read_string(n, v); }},
-      {"truncation", [&](auto&, auto& v) { o.truncation = read_truncation(v); }},
-      {"tokenizer_encode_kwargs", [&](auto&, auto& v) { read_encode_arguments(v, o); }},
-      {"tools", [&](auto&, auto& v) { o.tools = v; }},
-      {"documents", [&](auto&, auto& v) { o.documents = v; }}};
-  std::vector<std::string_view> names = generation::option_names();
-  for (const auto& [name, read] : own) names.push_back(name);
-  for (const auto& [name, v] : parameters.items()) {
-    if (const auto found = own.find(name); found != own.end()) {
-      if (!v.is_null()) found->second(name, v);
-    } else if (!generation::set_option_json(call, name, v)) {
-      throw option_error("unknown parameter '" + name + "'", did_you_mean(name, names));
-    }
-  }
+  bool ignored = false;
+  parameter_readers p;
+  p.flag("return_full_text", o.return_full_text).flag("return_tensors", o.return_tensors);
+  p.flag("return_text", ignored).flag("skip_special_tokens", o.skip_special_tokens);
+  p.flag("clean_up_tokenization_spaces", o.clean_up_tokenization_spaces);
+  p.flag("add_special_tokens", o.add_special_tokens);
+  p.flag("continue_final_message", o.continue_final_message);
+  p.text("prefix", o.prefix).text("stop_sequence", o.stop_sequence);
+  p.text("handle_long_generation", o.handle_long_generation);
+  p.add("truncation", [&](const json& v) { o.truncation = read_truncation(v); });
+  p.add("tokenizer_encode_kwargs", [&](const json& v) { read_encode_arguments(v, o); });
+  p.add("tools", [&](const json& v) { o.tools = v; });
+  p.add("documents", [&](const json& v) { o.documents = v; });
+  p.read(parameters, &call);
   const auto given = [&](const char* name) {
-    return parameters.contains(name) && !parameters[name].is_null();
+    return parameters.is_object() && parameters.contains(name) && !parameters[name].is_null();
   };
   if (given("return_text") + given("return_full_text") + given("return_tensors") > 1)
     throw option_error("return_text, return_full_text and return_tensors exclude each other");
@@ -74,14 +57,11 @@ class json_text_generation final : public json_pipeline {
   explicit json_text_generation(text_generation pipe) : pipe_(std::move(pipe)) {}
 
   json operator()(const json& payload) override {
-    if (payload.is_object() && !payload.contains("inputs"))
-      throw option_error("text-generation: the payload has no inputs");
-    const json& inputs = payload.is_object() ? payload["inputs"] : payload;
+    const json& inputs = inputs_of(payload, "text-generation");
     generation::generation_config call;
     text_generation_options o;
-    if (payload.is_object() && payload.contains("parameters"))
-      read_text_generation(payload["parameters"], call, o);
-    if (inputs.is_string()) return records(pipe_(texts({inputs}), call, o).front(), o);
+    read_text_generation(parameters_of(payload), call, o);
+    if (inputs.is_string()) return records(pipe_(texts(inputs), call, o).front(), o);
     if (!inputs.is_array() || inputs.empty())
       throw option_error("text-generation: inputs must be a string, a list of strings or messages");
     if (inputs[0].is_object()) return records(pipe_.chat_all(inputs, call, o), o);
@@ -96,9 +76,7 @@ class json_text_generation final : public json_pipeline {
 
  private:
   static std::vector<std::string> texts(const json& inputs) {
-    std::vector<std::string> out;
-    for (const json& each : inputs) out.push_back(read_string("inputs", each));
-    return out;
+    return parameter_readers::read_texts("inputs", inputs);
   }
   static json records(const std::vector<text_generation_output>& results,
                       const text_generation_options& o) {
