@@ -37,8 +37,8 @@ void program(const arguments& args) {
   if (args.has("pooling")) options.pooling = models::parse_pooling(args.text("pooling"));
   if (args.has("normalize")) options.normalize = args.text("normalize") == "true";
   if (args.has("max_seq_length")) options.max_seq_length = args.integer("max_seq_length", 0);
-  const auto model = models::sentence_encoder::from_pretrained(args.required(0, "MODEL"), options,
-                                                               given.cache);
+  const auto model =
+      models::sentence_encoder::from_pretrained(args.required(0, "MODEL"), options, given.cache);
   models::embed_options call;
   call.prompt_name = args.text("prompt_name");
   call.prompt = args.text("prompt");
@@ -48,8 +48,8 @@ void program(const arguments& args) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run(argc, argv, usage,
-             {with_model({"pooling", "normalize", "max_seq_length", "prompt_name", "prompt"}), {},
-              false},
-             program);
+  return run(
+      argc, argv, usage,
+      {with_model({"pooling", "normalize", "max_seq_length", "prompt_name", "prompt"}), {}, false},
+      program);
 }

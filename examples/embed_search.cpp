@@ -30,8 +30,8 @@ void program(const arguments& args) {
   options.weights = given.weights;
   options.compute = given.compute;
   options.normalize = true;
-  const auto model = models::sentence_encoder::from_pretrained(args.required(0, "MODEL"), options,
-                                                               given.cache);
+  const auto model =
+      models::sentence_encoder::from_pretrained(args.required(0, "MODEL"), options, given.cache);
   const std::vector<std::string> lines = lines_of(args.required(1, "FILE"));
   const tensor<float> known = model.encode(lines);
   for (std::string query; std::getline(std::cin, query);) {

@@ -41,7 +41,8 @@ class sentence_encoder {
                                           const sentence_options& options = {},
                                           const std::filesystem::path& cache = {});
 
-  // (texts, dimension); each vector is the same whatever it is batched with.
+  // (texts, dimension); each vector is the same whatever it is batched with. option_error for a text
+  // without tokens (only tokenizers that add no special ones make that of an empty text).
   tensor<float> encode(std::span<const std::string> texts, const embed_options& options = {}) const;
 
   std::int64_t dimension() const { return dimension_; }

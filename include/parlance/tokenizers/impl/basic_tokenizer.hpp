@@ -267,9 +267,7 @@ PARLANCE_TOKENIZER(std::string)::join_tokens(std::span<const std::int32_t> ids,
     if (skip_special_tokens && is_special(id)) continue;
     if (auto token = id_to_token(id)) tokens.push_back(std::move(*token));
   }
-  std::string text;
-  for (const std::string& part : decoder_.decode_chain(std::move(tokens))) text += part;
-  return text;
+  return tokens_to_text(std::move(tokens));
 }
 
 PARLANCE_TOKENIZER(std::string)::decode(std::span<const std::int32_t> ids,

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "parlance/pipelines/auto.hpp"
-#include "parlance/pipelines/impl/json_parameters.hpp"
+#include "parlance/pipelines/parameters.hpp"
 #include "parlance/pipelines/summarization.hpp"
 #include "parlance/pipelines/text2text_generation.hpp"
 #include "parlance/pipelines/translation.hpp"
@@ -29,22 +29,18 @@ class json_text2text final : public json_pipeline {
     generation::generation_config call;
     text2text_options o;
     bool tensors = false;
-    const parameter_readers own = {
-        {"return_tensors", [&](auto& n, auto& v) { tensors = read_flag(n, v); }},
-        {"return_text", [&](auto& n, auto& v) { read_flag(n, v); }},
-        {"clean_up_tokenization_spaces",
-         [&](auto& n, auto& v) { o.clean_up_tokenization_spaces = read_flag(n, v); }},
-        {"truncation", [&](auto&, auto& v) { o.truncation = read_truncation(v); }},
-        {"stop_sequence", [&](auto& n, auto& v) { o.stop_sequence = read_string(n, v); }},
-        {"prefix", [&](auto& n, auto& v) { o.prefix = read_string(n, v); }},
-        {"long_input", [&](auto& n, auto& v) { o.long_input = read_flag(n, v); }},
-        {"src_lang", [&](auto& n, auto& v) { o.src_lang = read_string(n, v); }},
-        {"tgt_lang", [&](auto& n, auto& v) { o.tgt_lang = read_string(n, v); }}};
-    read_parameters(parameters_of(payload), own, call);
+    bool ignored = false;
+    parameter_readers p;
+    p.flag("return_tensors", tensors).flag("return_text", ignored);
+    p.flag("clean_up_tokenization_spaces", o.clean_up_tokenization_spaces);
+    p.add("truncation", [&](const json& v) { o.truncation = read_truncation(v); });
+    p.text("stop_sequence", o.stop_sequence).text("prefix", o.prefix);
+    p.flag("long_input", o.long_input).text("src_lang", o.src_lang).text("tgt_lang", o.tgt_lang);
+    p.read(parameters_of(payload), &call);
     if (!inputs.is_string() && !inputs.is_array())
       throw option_error(run_.task() + ": inputs must be a string or a list of strings");
     const bool one = inputs.is_string();
-    const auto all = run_(one ? read_texts({inputs}) : read_texts(inputs), call, o);
+    const auto all = run_(parameter_readers::read_texts("inputs", inputs), call, o);
     const generation::resolved_config config = run_.resolve(call, o);
     json out = json::array();
     for (const auto& results : all) {
