@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$1/include/parlance"
 rank() {
   case $1 in
-    core) echo 0 ;; kernels | tokenizers) echo 1 ;; tensor) echo 2 ;; autograd | ops) echo 3 ;;
+    core) echo 0 ;; kernels | tokenizers) echo 1 ;; tensor | metrics) echo 2 ;; autograd | ops) echo 3 ;;
     nn) echo 4 ;; io) echo 5 ;; models) echo 6 ;; generation | training) echo 7 ;; pipelines) echo 8 ;;
     *) echo 9 ;;
   esac

@@ -69,9 +69,11 @@ inline bool kernel_format(format f) {
   }
 }
 
-// What a matrix is kept as. Rows that do not fill the blocks of the wanted format fall back.
+// What a matrix is kept as. Rows that do not fill the blocks of the wanted format fall back; a
+// single row is a vector.
 inline format matrix_format(const stored_tensor& t, const std::optional<format>& wanted) {
   const std::int64_t cols = t.dims.cols();
+  if (t.dims.rank() == 2 && t.dims[0] == 1) return format::f32;
   format f = wanted.value_or(t.type);
   if (f == format::q4_k && t.type != f && cols % 256) f = format::q4_0;
   if (is_block_format(f) && cols % info(f).block) f = format::f32;

@@ -1,47 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python's text operations on UTF-8: code point indexing, white space, case, splitting, padding,
-// the repr of strings and floats, HTML escaping. Positions are code points, as in Python. Case
-// mapping follows Unicode (jinja_case_tables.hpp).
+// the repr of strings, HTML escaping. Positions are code points, as in Python.
 #pragma once
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "parlance/core/utf8.hpp"
-#include "parlance/tokenizers/jinja_case_tables.hpp"
 #include "parlance/tokenizers/jinja_heap.hpp"
+#include "parlance/tokenizers/python_real.hpp"
+#include "parlance/tokenizers/python_text.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers::jinja {
-
-// str.isspace of Python.
-inline bool is_space(char32_t c) {
-  if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13) || (c >= 0x1C && c <= 0x1F);
-  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
-         c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
-inline std::u32string code_points(std::string_view s) {
-  std::u32string out;
-  out.reserve(s.size());
-  for (std::size_t i = 0; i < s.size();) {
-    const utf8_step step = utf8_decode(s, i);
-    out.push_back(step.code_point);
-    i += step.length;
-  }
-  return out;
-}
-
-inline std::string from_code_points(std::u32string_view s) {
-  std::string out;
-  out.reserve(s.size());
-  for (const char32_t c : s) utf8_append(out, c);
-  return out;
-}
 
 inline std::size_t previous_start(std::string_view s, std::size_t end) {
   do --end;
@@ -256,71 +229,12 @@ inline std::string to_upper(std::string_view s) {
   return out;
 }
 
-// str.lower: a capital sigma at the end of a word becomes the final form.
-inline std::string to_lower(std::u32string_view s) {
-  std::string out;
-  out.reserve(s.size());
-  for (std::size_t i = 0; i < s.size(); ++i) {
-    if (s[i] != 0x3A3) {
-      append_lower(out, s[i]);
-      continue;
-    }
-    std::size_t before = i, after = i + 1;
-    while (before > 0 && is_case_ignorable(s[before - 1])) --before;
-    while (after < s.size() && is_case_ignorable(s[after])) ++after;
-    const bool final_form =
-        before > 0 && is_cased(s[before - 1]) && !(after < s.size() && is_cased(s[after]));
-    utf8_append(out, final_form ? 0x3C2 : 0x3C3);
-  }
-  return out;
-}
-
-inline std::string to_lower(std::string_view s) {
-  if (!is_ascii(s)) return to_lower(std::u32string_view(code_points(s)));
-  std::string out(s);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
-}
-
 inline std::string capitalize(std::string_view s) {
   const std::u32string points = code_points(s);
   if (points.empty()) return {};
   std::string out;
   append_title(out, points[0]);
   return out + to_lower(std::u32string_view(points).substr(1));
-}
-
-// The shortest digits that read back as the same double, in Python's layout.
-inline std::string repr_real(double d) {
-  if (std::isnan(d)) return "nan";
-  if (std::isinf(d)) return d < 0 ? "-inf" : "inf";
-  char buffer[40];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d, std::chars_format::scientific);
-  std::string_view text(buffer, static_cast<std::size_t>(end.ptr - buffer));
-  std::string out = text.front() == '-' ? "-" : "";
-  if (!out.empty()) text.remove_prefix(1);
-  const std::size_t e = text.find('e');
-  int exponent = 0;
-  std::string_view power = text.substr(e + 1);
-  if (power.front() == '+') power.remove_prefix(1);
-  std::from_chars(power.data(), power.data() + power.size(), exponent);
-  std::string digits(1, text[0]);
-  if (e > 2) digits += text.substr(2, e - 2);
-  const int count = static_cast<int>(digits.size());
-  if (exponent < -4 || exponent >= 16) {
-    out += digits[0];
-    if (count > 1) out += "." + digits.substr(1);
-    char tail[16];
-    std::snprintf(tail, sizeof tail, "e%c%02d", exponent < 0 ? '-' : '+', std::abs(exponent));
-    return out + tail;
-  }
-  if (exponent < 0)
-    return out + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  if (count <= exponent + 1)
-    return out + digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0') + ".0";
-  const auto point = static_cast<std::size_t>(exponent + 1);
-  return out + digits.substr(0, point) + "." + digits.substr(point);
 }
 
 inline std::string integer_text(integer i, unsigned base = 10) {

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+// nltk's word_tokenize (3.10.4): sentences by Punkt without trained tables (tokenize/punkt.py; Kiss
+// and Strunk 2006), then words by the improved Treebank rules (tokenize/destructive.py), one
+// replacement after the other as there.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parlance/metrics/text.hpp"
+#include "parlance/tokenizers/unicode.hpp"
+
+namespace parlance::inline PARLANCE_ABI::metrics {
+
+namespace detail {
+
+using points = std::u32string;
+using points_view = std::u32string_view;
+
+inline bool in_set(char32_t c, points_view set) { return set.find(c) != set.npos; }
+inline bool python_word(char32_t c) {
+  namespace unicode = tokenizers::unicode;
+  return c == U'_' || unicode::in(unicode::properties(c), unicode::letters | unicode::numbers);
+}
+inline bool python_letter(char32_t c) {
+  namespace unicode = tokenizers::unicode;
+  return c == U'_' || unicode::in(unicode::properties(c), unicode::letters | 1 << unicode::nl_no);
+}
+inline bool space(char32_t c) { return tokenizers::jinja::is_space(c); }
+inline char32_t ascii_lower(char32_t c) { return c >= U'A' && c <= U'Z' ? c + 32 : c; }
+
+class treebank {
+ public:
+  explicit treebank(points_view sentence) : s_(sentence) {}
+  points run() {
+    opening_quotes();
+    punctuation();
+    around(U"][(){}<>");
+    pairs(U'-', U'-', U" -- ");
+    s_ = U" " + s_ + U" ";
+    closing_quotes();
+    contractions();
+    return std::move(s_);
+  }
+
+ private:
+  // Spaces around each character of the set.
+  void around(points_view set) {
+    if (s_.find_first_of(set) == s_.npos) return;
+    points out;
+    for (const char32_t c : s_) {
+      if (in_set(c, set))
+        out += U' ', out += c, out += U' ';
+      else
+        out += c;
+    }
+    s_ = std::move(out);
+  }
+  // Two characters, found without overlap, become `to`.
+  void pairs(char32_t a, char32_t b, points_view to) {
+    points out;
+    for (std::size_t i = 0; i < s_.size(); ++i) {
+      if (s_[i] == a && i + 1 < s_.size() && s_[i + 1] == b)
+        out += to, ++i;
+      else
+        out += s_[i];
+    }
+    s_ = std::move(out);
+  }
+  // Spaces around each run of `c` of at least `least`.
+  void around_runs(char32_t c, std::size_t least) {
+    if (s_.find(c) == s_.npos) return;
+    points out;
+    for (std::size_t i = 0; i < s_.size();) {
+      std::size_t end = i;
+      while (end < s_.size() && s_[end] == c) ++end;
+      if (end - i >= least && end > i) {
+        out += U' ';
+        out.append(s_, i, end - i);
+        out += U' ';
+        i = end;
+      } else if (end > i) {
+        out.append(s_, i, end - i);
+        i = end;
+      } else {
+        out += s_[i++];
+      }
+    }
+    s_ = std::move(out);
+  }
+
+  void opening_quotes() {
+    around(U"\u00AB\u201C\u2018\u201E");
+    around_runs(U'`', 1);
+    if (!s_.empty() && s_[0] == U'"') s_.replace(0, 1, U"``");
+    pairs(U'`', U'`', U" `` ");
+    points out;
+    for (std::size_t i = 0; i < s_.size(); ++i) {
+      out += s_[i];
+      if (!in_set(s_[i], U" ([{<") || i + 1 >= s_.size()) continue;
+      const bool two = s_[i + 1] == U'\'' && i + 2 < s_.size() && s_[i + 2] == U'\'';
+      if (s_[i + 1] != U'"' && !two) continue;
+      out += U" `` ";
+      i += two ? 2 : 1;
+    }
+    s_.clear();
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      s_ += out[i];
+      if (out[i] == U'\'' && (i == 0 || !python_word(out[i - 1])) && i + 1 < out.size() &&
+          python_word(out[i + 1]) && !clitic(out, i + 1))
+        s_ += U' ';
+    }
+  }
+  // Whether re, ve, ll, m, t, s, d or n stands there as a whole word.
+  static bool clitic(const points& s, std::size_t i) {
+    for (const points_view c : {U"re", U"ve", U"ll", U"m", U"t", U"s", U"d", U"n"}) {
+      bool same = i + c.size() <= s.size();
+      for (std::size_t k = 0; same && k < c.size(); ++k)
+        // (?i) also takes the long s for an s.
+        same = ascii_lower(s[i + k]) == c[k] || (c[k] == U's' && s[i + k] == 0x17F);
+      if (same && (i + c.size() == s.size() || !python_word(s[i + c.size()]))) return true;
+    }
+    return false;
+  }
+
+  void punctuation() {
+    final_period(U"])}>\"' \u00BB\u201D\u2019", true);
+    points out;
+    for (std::size_t i = 0; i < s_.size(); ++i) {
+      if (in_set(s_[i], U":,") && i + 1 < s_.size() && !decimal(s_[i + 1])) {
+        out += {U' ', s_[i], U' ', s_[i + 1]};
+        ++i;
+      } else {
+        out += s_[i];
+      }
+    }
+    s_ = std::move(out);
+    // `$` also stands before a final line break.
+    std::size_t last = s_.size();
+    if (last > 0 && s_[last - 1] == U'\n' && last > 1 && in_set(s_[last - 2], U":,")) --last;
+    if (last > 0 && in_set(s_[last - 1], U":,"))
+      s_.replace(last - 1, 1, points{U' ', s_[last - 1], U' '});
+    around_runs(U'.', 2);
+    around(U";@#$%&");
+    around(U"\u2012\u2013\u2014\u2015");
+    final_period(U"])}>\"'", false);
+    around(U"?!");
+    quote_before_space();
+    around(U"*");
+  }
+  static bool decimal(char32_t c) {
+    namespace unicode = tokenizers::unicode;
+    return unicode::in(unicode::properties(c), 1 << unicode::nd);
+  }
+  // A period that only closing marks and white space follow, with something else than a period
+  // before it.
+  void final_period(points_view closing, bool spaced) {
+    std::size_t end = s_.size();
+    while (end > 0 && space(s_[end - 1])) --end;
+    std::size_t marks = end;
+    while (marks > 0 && in_set(s_[marks - 1], closing)) --marks;
+    // White space may stand among the closing marks of the first rule, not the second.
+    if (spaced) {
+      end = s_.size();
+      std::size_t stop = marks;
+      end = stop;
+      while (end < s_.size() && in_set(s_[end], closing)) ++end;
+    }
+    if (marks < 2 || s_[marks - 1] != U'.' || s_[marks - 2] == U'.') return;
+    const points tail = s_.substr(marks, end - marks);
+    s_.resize(marks - 1);
+    s_ += U" .";
+    if (spaced) s_ += U' ';
+    s_ += tail;
+    s_ += U' ';
+  }
+  void quote_before_space() {
+    points out;
+    for (std::size_t i = 0; i < s_.size(); ++i) {
+      if (s_[i] != U'\'' && i + 2 < s_.size() && s_[i + 1] == U'\'' && s_[i + 2] == U' ') {
+        out += s_[i];
+        out += U" ' ";
+        i += 2;
+      } else {
+        out += s_[i];
+      }
+    }
+    s_ = std::move(out);
+  }
+
+  void closing_quotes() {
+    around(U"\u00BB\u201D\u2019");
+    pairs(U'\'', U'\'', U" '' ");
+    points out;
+    for (const char32_t c : s_) {
+      if (c == U'"')
+        out += U" '' ";
+      else
+        out += c;
+    }
+    s_.clear();
+    for (const char32_t c : out)
+      if (!space(c))
+        s_ += c;
+      else if (s_.empty() || s_.back() != U' ')
+        s_ += U' ';
+    split_before_space({U"'s", U"'S", U"'m", U"'M", U"'d", U"'D", U"'"});
+    split_before_space({U"'ll", U"'LL", U"'re", U"'RE", U"'ve", U"'VE", U"n't", U"N'T"});
+  }
+  // ([^' ])(ending) -> both apart, where a space follows.
+  void split_before_space(std::initializer_list<points_view> endings) {
+    points out;
+    for (std::size_t i = 0; i < s_.size();) {
+      std::size_t taken = 0;
+      if (s_[i] != U'\'' && s_[i] != U' ')
+        for (const points_view e : endings) {
+          const points_view rest = points_view(s_).substr(i + 1);
+          if (!rest.starts_with(e) || rest.size() <= e.size() || rest[e.size()] != U' ') continue;
+          out += s_[i];
+          out += U' ';
+          out += e;
+          out += U' ';
+          taken = e.size() + 2;
+          break;
+        }
+      if (taken == 0) out += s_[i];
+      i += taken == 0 ? 1 : taken;
+    }
+    s_ = std::move(out);
+  }
+
+  void contractions() {
+    apart(U"can", U"not");
+    apart(U"d", U"'ye");
+    apart(U"gim", U"me");
+    apart(U"gon", U"na");
+    apart(U"got", U"ta");
+    apart(U"lem", U"me");
+    apart(U"more", U"'n");
+    apart(U"wan", U"na", true);
+    after_space(U"'t", U"is");
+    after_space(U"'t", U"was");
+  }
+  bool stands(std::size_t i, points_view word) const {
+    if (i + word.size() > s_.size()) return false;
+    for (std::size_t k = 0; k < word.size(); ++k)
+      if (ascii_lower(s_[i + k]) != word[k] && !(word[k] == U's' && s_[i + k] == 0x17F))
+        return false;
+    return true;
+  }
+  bool border(std::size_t i) const {
+    const bool before = i > 0 && python_word(s_[i - 1]);
+    return before != (i < s_.size() && python_word(s_[i]));
+  }
+  void apart(points_view first, points_view second, bool before_space = false) {
+    points out;
+    const std::size_t n = first.size() + second.size();
+    for (std::size_t i = 0; i < s_.size();) {
+      const bool here = stands(i, first) && stands(i + first.size(), second) && border(i) &&
+                        (before_space ? i + n < s_.size() && space(s_[i + n]) : border(i + n));
+      if (!here) {
+        out += s_[i++];
+        continue;
+      }
+      out += U' ' + s_.substr(i, first.size()) + U' ' + s_.substr(i + first.size(), second.size()) +
+             U' ';
+      i += n;
+    }
+    s_ = std::move(out);
+  }
+  void after_space(points_view first, points_view second) {
+    points out;
+    const std::size_t n = first.size() + second.size();
+    for (std::size_t i = 0; i < s_.size();) {
+      const bool here = s_[i] == U' ' && stands(i + 1, first) &&
+                        stands(i + 1 + first.size(), second) && border(i + 1 + n);
+      if (!here) {
+        out += s_[i++];
+        continue;
+      }
+      out += U' ' + s_.substr(i + 1, first.size()) + U' ' +
+             s_.substr(i + 1 + first.size(), second.size()) + U' ';
+      i += n + 1;
+    }
+    s_ = std::move(out);
+  }
+
+  points s_;
+};
+
+// Punkt with empty tables: a sentence ends at ? and !, and at the period of a token unless that is
+// an initial or a number with lower case or punctuation after it, or an ellipsis.
+class punkt {
+ public:
+  explicit punkt(points_view text) : text_(text) {}
+  std::vector<points_view> sentences() const {
+    std::vector<points_view> cut;
+    std::size_t from = 0;
+    std::size_t i = 0;
+    while ((i = text_.find_first_of(U".?!", i)) != text_.npos) {
+      const std::size_t next = i + 1;
+      const bool closes = next < text_.size() && non_word(text_[next]);
+      std::size_t token = next;
+      while (token < text_.size() && space(text_[token])) ++token;
+      const bool spaced = token > next && token < text_.size();
+      if (!closes && !spaced) {
+        ++i;
+        continue;
+      }
+      // The last of several candidates in one word decides.
+      std::size_t word_end = next;
+      while (word_end < text_.size() && !space(text_[word_end])) ++word_end;
+      if (!later_candidate(next, word_end) && breaks(i, closes ? next : token)) {
+        cut.push_back(text_.substr(from, next - from));
+        from = closes ? next : token;
+      }
+      ++i;
+    }
+    std::size_t end = text_.size();
+    while (end > from && space(text_[end - 1])) --end;
+    if (end > from) cut.push_back(text_.substr(from, end - from));
+    return realigned(cut);
+  }
+
+ private:
+  static bool non_word(char32_t c) {
+    return in_set(c, U")\";}]*:@'({[?!\u2018\u2019\u201C\u201D\u00AB\u00BB");
+  }
+  bool later_candidate(std::size_t from, std::size_t to) const {
+    for (std::size_t i = from; i < to; ++i) {
+      if (!in_set(text_[i], U".?!")) continue;
+      if (i + 1 < text_.size() && non_word(text_[i + 1])) return true;
+      if (i + 1 == to && to < text_.size()) {
+        std::size_t token = to;
+        while (token < text_.size() && space(text_[token])) ++token;
+        if (token < text_.size()) return true;
+      }
+    }
+    return false;
+  }
+  bool breaks(std::size_t i, std::size_t next) const {
+    if (text_[i] != U'.') return true;
+    std::size_t begin = i;
+    while (begin > 0 && !space(text_[begin - 1]) && !in_set(text_[begin - 1], U"([{\"'`,;"))
+      --begin;
+    const points_view token = text_.substr(begin, i + 1 - begin);
+    if (token.size() >= 2 && token[token.size() - 2] == U'.') return false;
+    if (next >= text_.size()) return true;
+    const char32_t c = text_[next];
+    const bool mark = in_set(c, U";:,.!?");
+    const bool lower =
+        tokenizers::unicode::in(tokenizers::unicode::properties(c), 1 << tokenizers::unicode::ll);
+    const bool upper =
+        tokenizers::unicode::in(tokenizers::unicode::properties(c), 1 << tokenizers::unicode::lu);
+    const bool initial = token.size() == 2 && python_letter(token[0]) && token[0] != U'_';
+    bool number = token.size() > 1;
+    for (std::size_t k = 0; k + 1 < token.size(); ++k)
+      number = number && (in_set(token[k], U".,-") || (token[k] >= U'0' && token[k] <= U'9'));
+    if ((initial || number) && (mark || lower)) return false;
+    return !(initial && upper);
+  }
+  // Closing marks at the start of a sentence belong to the one before.
+  static std::vector<points_view> realigned(const std::vector<points_view>& cut) {
+    std::vector<points_view> out;
+    for (points_view sentence : cut) {
+      std::size_t n = 0;
+      while (n < sentence.size() &&
+             in_set(sentence[n], U"\"')]}\u2018\u2019\u201C\u201D\u00AB\u00BB"))
+        ++n;
+      const bool closes = n > 0 && (n == sentence.size() || space(sentence[n]));
+      if (closes && !out.empty()) {
+        out.back() = points_view(out.back().data(),
+                                 static_cast<std::size_t>(sentence.data() + n - out.back().data()));
+        while (n < sentence.size() && space(sentence[n])) ++n;
+        sentence.remove_prefix(n);
+      }
+      if (!sentence.empty()) out.push_back(sentence);
+    }
+    return out;
+  }
+  points_view text_;
+};
+
+}  // namespace detail
+
+// Appends the words of `text`; they are views of `buffer`.
+inline void word_tokenize(std::string_view text, std::string& buffer, words& out) {
+  const std::u32string all = tokenizers::jinja::code_points(text);
+  buffer.clear();
+  for (const detail::points_view sentence : detail::punkt(all).sentences()) {
+    for (const char32_t c : detail::treebank(sentence).run()) utf8_append(buffer, c);
+    buffer += ' ';
+  }
+  split_words(buffer, out);
+}
+
+}  // namespace parlance::inline PARLANCE_ABI::metrics

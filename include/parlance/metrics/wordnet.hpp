@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Synonyms from the database files of WordNet 3.0 (wndb(5)), as nltk 3.10.4's reader finds them
+// (corpus/reader/wordnet.py): Debian's wordnet-base, or any folder with index.*, data.* and *.exc.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parlance/core/error.hpp"
+
+namespace parlance::inline PARLANCE_ABI::metrics {
+
+class wordnet {
+ public:
+  static constexpr std::string_view debian = "/usr/share/wordnet";
+
+  // Throws io_error when a file is missing, format_error when one is damaged.
+  explicit wordnet(const std::string& folder) {
+    constexpr std::string_view names[] = {"noun", "verb", "adj", "adv"};
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      part& to = parts_[p];
+      const std::string name(names[p]);
+      to.data_name = folder + "/data." + name;
+      to.index = read(folder + "/index." + name);
+      to.data = read(to.data_name);
+      to.exceptions = read(folder + "/" + name + ".exc");
+      find_lines(to.index, to.index_lines);
+      find_lines(to.exceptions, to.exception_lines);
+    }
+  }
+
+  // Appends the single words of all synsets of a lower case word, in no order, some twice.
+  void synonyms(std::string_view word, std::vector<std::string>& out) const {
+    for (std::size_t p = 0; p < parts_.size(); ++p)
+      for (const std::string& form : base_forms(word, p))
+        for (const std::size_t offset : synsets(form, parts_[p])) lemmas(parts_[p], offset, out);
+  }
+
+ private:
+  struct part {
+    std::string data_name, index, data, exceptions;
+    std::vector<std::pair<std::string_view, std::string_view>> index_lines, exception_lines;
+  };
+  struct ending {
+    std::string_view from, to;
+  };
+
+  static std::string read(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in)
+      throw io_error(path + ": cannot be opened", "install wordnet-base or name WordNet's folder");
+    std::string text;
+    in.seekg(0, std::ios::end);
+    text.resize(static_cast<std::size_t>(in.tellg()));
+    in.seekg(0);
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    return text;
+  }
+  // The first word of each line and what follows, sorted; lines of the licence start with a space.
+  static void find_lines(const std::string& text,
+                         std::vector<std::pair<std::string_view, std::string_view>>& out) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string_view line(text.data() + at, end - at);
+      at = end + 1;
+      if (line.empty() || line.front() == ' ') continue;
+      const std::size_t space = std::min(line.find(' '), line.size());
+      out.push_back({line.substr(0, space), line.substr(space)});
+    }
+    std::stable_sort(out.begin(), out.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
+  static const std::string_view* find(
+      const std::vector<std::pair<std::string_view, std::string_view>>& lines,
+      std::string_view word) {
+    // Of equal words the last one counts.
+    const auto at = std::upper_bound(lines.begin(), lines.end(), word,
+                                     [](std::string_view w, const auto& l) { return w < l.first; });
+    return at == lines.begin() || std::prev(at)->first != word ? nullptr : &std::prev(at)->second;
+  }
+  static std::string_view next_field(std::string_view& rest) {
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    const std::string_view field = rest.substr(0, std::min(rest.find(' '), rest.size()));
+    rest.remove_prefix(field.size());
+    return field;
+  }
+  static std::size_t number(std::string_view field, int base, const std::string& file) {
+    std::size_t n = 0;
+    const auto end = field.data() + field.size();
+    if (const auto r = std::from_chars(field.data(), end, n, base);
+        r.ec != std::errc() || r.ptr != end)
+      throw format_error(file, -1, "expected a number, got '" + std::string(field) + "'");
+    return n;
+  }
+
+  // nltk's morphy: the word and its base forms, as far as the index has them.
+  std::vector<std::string> base_forms(std::string_view word, std::size_t p) const {
+    static constexpr ending nouns[] = {{"s", ""},      {"ses", "s"},   {"ves", "f"},
+                                       {"xes", "x"},   {"zes", "z"},   {"ches", "ch"},
+                                       {"shes", "sh"}, {"men", "man"}, {"ies", "y"}};
+    static constexpr ending verbs[] = {{"s", ""},   {"ies", "y"}, {"es", "e"},  {"es", ""},
+                                       {"ed", "e"}, {"ed", ""},   {"ing", "e"}, {"ing", ""}};
+    static constexpr ending adjectives[] = {{"er", ""}, {"est", ""}, {"er", "e"}, {"est", "e"}};
+    const part& in = parts_[p];
+    std::vector<std::string> forms = {std::string(word)};
+    if (const std::string_view* irregular = find(in.exception_lines, word)) {
+      std::string_view rest = *irregular;
+      for (std::string_view f = next_field(rest); !f.empty(); f = next_field(rest))
+        forms.emplace_back(f);
+      return known(forms, in);
+    }
+    const std::span<const ending> rules[] = {nouns, verbs, adjectives, {}};
+    for (const ending& e : rules[p])
+      if (word.ends_with(e.from))
+        forms.push_back(std::string(word.substr(0, word.size() - e.from.size())) +
+                        std::string(e.to));
+    return known(forms, in);
+  }
+  static std::vector<std::string> known(const std::vector<std::string>& forms, const part& in) {
+    std::vector<std::string> out;
+    for (const std::string& form : forms)
+      if (find(in.index_lines, form) && std::find(out.begin(), out.end(), form) == out.end())
+        out.push_back(form);
+    return out;
+  }
+
+  // lemma | part senses pointers pointer... senses tagged offset...
+  static std::vector<std::size_t> synsets(const std::string& form, const part& in) {
+    std::string_view rest = *find(in.index_lines, form);
+    next_field(rest);
+    const std::size_t count = number(next_field(rest), 10, in.data_name);
+    for (std::size_t n = number(next_field(rest), 10, in.data_name); n > 0 && !rest.empty(); --n)
+      next_field(rest);
+    next_field(rest);
+    next_field(rest);
+    std::vector<std::size_t> offsets;
+    for (std::size_t i = 0; i < count && !rest.empty(); ++i)
+      offsets.push_back(number(next_field(rest), 10, in.data_name));
+    return offsets;
+  }
+  // offset file type words(hexadecimal) (word number)...
+  static void lemmas(const part& in, std::size_t offset, std::vector<std::string>& out) {
+    if (offset >= in.data.size())
+      throw format_error(in.data_name, static_cast<std::int64_t>(offset), "no synset there");
+    const std::size_t end = std::min(in.data.find('\n', offset), in.data.size());
+    std::string_view rest(in.data.data() + offset, end - offset);
+    next_field(rest), next_field(rest), next_field(rest);
+    for (std::size_t n = number(next_field(rest), 16, in.data_name); n > 0 && !rest.empty(); --n) {
+      std::string_view lemma = next_field(rest);
+      next_field(rest);
+      if (lemma.find('_') != lemma.npos) continue;
+      // An adjective's marker of its place: galore(ip).
+      if (lemma.ends_with(')')) lemma = lemma.substr(0, lemma.rfind('('));
+      out.emplace_back(lemma);
+    }
+  }
+
+  std::array<part, 4> parts_;
+};
+
+}  // namespace parlance::inline PARLANCE_ABI::metrics
