@@ -19,6 +19,16 @@ printf '%s\n' '{"words": ["Hello", "there"], "pair": ["x"]}' '{"words": "Hello"}
   "$bin/tokenize" "$models/llama_gqa" > "$work/out"
 expect '"sequence_ids":'; expect '"kind":"format"'; expect "did you mean 'only_first'"
 "$bin/inspect" "$models/gemma2" > "$work/out"; expect 'model.layers.0.self_attn.q_proj.weight'
+expect 'gemma2 (decoder)'; expect 'tasks: text-generation'
+sentences=$1/tests/data/sentences
+"$bin/inspect" "$sentences/cross" > "$work/out"; expect 'classifier.weight'; expect '(encoder).*text-classification'
+"$bin/inspect" "$sentences/tiny" --json > "$work/out"; expect '"structure":"encoder"'
+printf '%s\n' '"the dog"' '["a dog", "a cat"]' '3' | "$bin/embed" "$sentences/tiny" --prompt_name query > "$work/out"
+expect '^\[\[-\?0\.'; expect '"kind":"format"'
+printf '%s\n' 'the dog sleeps' 'a cat' > "$work/lines"
+echo 'the dog sleeps' | "$bin/embed_search" "$sentences/tiny" "$work/lines" --top 1 > "$work/out"; expect '^1.0000  the dog sleeps'
+if "$bin/embed" "$sentences/tiny" --poling mean 2> "$work/out" < /dev/null; then exit 1; else [ $? = 2 ]; fi
+expect 'pooling'
 echo "Hello there" | "$bin/custom_pipeline" "$models/llama_gqa" > "$work/out"; expect 'bits a token'
 "$bin/custom_model" "$work/parity" > "$work/out"; expect '8 of 8'
 if "$bin/generate" "$models/llama_gqa" --promt x 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi

@@ -97,7 +97,8 @@ TEST_CASE("errors say where and what") {
   CHECK(message([&] { bleu.add_batch(dog, std::vector<std::string>{"x"}); }) ==
         "Mismatch in the number of predictions (3) and references (1)");
   CHECK(message([] { metrics::rouge().compute(); }) == "rouge: nothing was added");
-  CHECK(message([] { metrics::load("blue"); }) == "unknown metric 'blue' (did you mean 'bleu'?)");
+  CHECK(message([] { metrics::load("rouges"); }) ==
+        "unknown metric 'rouges' (did you mean 'rouge'?)");
   CHECK(message([] {
           metrics::load("bleu", {{"max_ordr", "3"}});
         }) == "bleu: unknown option 'max_ordr' (did you mean 'max_order'?)");

@@ -62,6 +62,8 @@ class meteor {
     return {pairwise_mean(scores_)};
   }
 
+  void reset() { scores_.clear(); }
+
   // That of the best reference.
   double sentence_score(std::string_view prediction, texts references) {
     detail::require_line(prediction, references, static_cast<std::int64_t>(scores_.size()));

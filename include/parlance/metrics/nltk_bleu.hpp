@@ -53,6 +53,8 @@ class nltk_bleu {
   }
   nltk_bleu_result compute() const { return {scores_}; }
 
+  void reset() { scores_.clear(); }
+
   double sentence_score(std::string_view prediction, texts references) {
     detail::require_line(prediction, references, static_cast<std::int64_t>(scores_.size()));
     words_.read(

@@ -93,6 +93,11 @@ class rouge {
     return r;
   }
 
+  void reset() {
+    for (auto& line : fmeasures_) line.clear();
+    lines_ = 0;
+  }
+
   // One score a type: that of the reference with the highest F measure.
   const std::vector<rouge_score>& sentence_score(std::string_view prediction, texts references) {
     detail::require_line(prediction, references, lines_);

@@ -16,18 +16,13 @@
 
 #include "parlance/generation/stop_strings.hpp"
 #include "parlance/pipelines/reply_cleaner.hpp"
+#include "parlance/pipelines/sentences.hpp"
 #include "parlance/tokenizers/unicode.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
 
 namespace detail {
 
-inline bool is_blank(std::string_view character) {
-  return tokenizers::unicode::is_white_space(utf8_decode(character, 0).code_point);
-}
-inline bool is_one_of(std::string_view character, std::string_view set) {
-  return !character.empty() && set.find(character) != set.npos;
-}
 inline void trim_right(std::string& text) {
   while (!text.empty()) {
     const std::size_t length = tokenizers::unicode::decode_before(text, text.size()).length;
@@ -106,51 +101,6 @@ class stop_stage final : public cleaner_stage {
   generation::stop_string_matcher matcher_;
   std::string held_;
   bool ended_ = false;
-};
-
-// Says after which characters a sentence is over: a stop, quotes and brackets that close, then
-// white space or the end; but not after an abbreviation or a single letter. A newline always ends.
-class sentence_ends {
- public:
-  // True when the text before `c` ends a sentence (`c` is empty at the end of the text).
-  bool before(std::string_view c) const {
-    return stopped_ && (c.empty() || wide_ || is_blank(c)) && !is_one_of(c, closers);
-  }
-  void push(std::string_view c) {
-    if (is_one_of(c, "…。！？")) {
-      stopped_ = true;
-      wide_ = c != "…";
-    } else if (c == "!" || c == "?" || (c == "." && !abbreviated())) {
-      stopped_ = true;
-      wide_ = false;
-    } else if (c == "\n") {
-      stopped_ = true;
-      wide_ = true;
-    } else if (!is_one_of(c, closers)) {
-      stopped_ = wide_ = false;
-    }
-    if (is_blank(c) || is_one_of(c, "([\"'“‘"))
-      word_.clear();
-    else if (word_.size() < 24)
-      word_ += c;
-  }
-
- private:
-  static constexpr std::string_view closers = "\"')]}»”’*_」』）";
-
-  bool abbreviated() const {
-    static constexpr std::array<std::string_view, 24> known = {
-        "mr", "mrs", "ms",  "dr",  "prof", "st",  "jr",  "sr", "vs",     "etc",  "e.g", "i.e",
-        "cf", "no",  "inc", "ltd", "co",   "fig", "vol", "pp", "approx", "dept", "gen", "rev"};
-    if (word_.size() == 1) return std::isupper(static_cast<unsigned char>(word_[0])) != 0;
-    std::string lower;
-    for (const char c : word_)
-      lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return std::find(known.begin(), known.end(), lower) != known.end();
-  }
-
-  bool stopped_ = false, wide_ = false;
-  std::string word_;
 };
 
 class complete_sentences_stage final : public cleaner_stage {
