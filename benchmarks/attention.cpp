@@ -114,14 +114,16 @@ void train(const attention_params& p, std::int64_t batch, std::int64_t t, const 
   const auto q = numbers<float>(batch * t * columns), k = numbers<float>(batch * t * row);
   std::vector<float> out(q.size()), dq(q.size()), dk(k.size()), dv(k.size());
   std::vector<float> lse(static_cast<std::size_t>(batch * t * p.heads));
-  const attention_io<float> io{batch, t, t, q.data(), columns, k.data(), row, k.data(), row};
+  const std::vector<std::int64_t> offsets = even_offsets(batch, t);
+  const attention_io<float> io{offsets, offsets, q.data(), columns, k.data(), row, k.data(), row};
   const double count =
       (p.causal ? pairs(t, t) : static_cast<double>(t * t)) * static_cast<double>(batch * columns);
   const bench::timing forward =
       bench::measure([&] { attention_forward(p, io, out.data(), lse.data()); });
   report(name + " forward", forward, 4 * count, 0, limit);
   const bench::timing backward = bench::measure([&] {
-    attention_backward(p, io, out.data(), lse.data(), q.data(), dq.data(), dk.data(), dv.data());
+    attention_backward<float>(p, io, out.data(), lse.data(), q.data(),
+                              {dq.data(), dk.data(), dv.data()});
   });
   report(name + " backward", backward, 10 * count, 0, limit);
 }

@@ -24,7 +24,7 @@ json encoding_json(const tokenizers::encoding& e) {
   json overflowing = json::array();
   for (const auto& part : e.overflowing) overflowing.push_back(encoding_json(part));
   return {{"ids", e.ids},
-          {"tokens", e.tokens},
+          {"tokens", e.tokens.to_vector()},
           {"offsets", std::move(offsets)},
           {"type_ids", e.type_ids},
           {"attention_mask", e.attention_mask},

@@ -19,6 +19,16 @@ printf '%s\n' '{"words": ["Hello", "there"], "pair": ["x"]}' '{"words": "Hello"}
   "$bin/tokenize" "$models/llama_gqa" > "$work/out"
 expect '"sequence_ids":'; expect '"kind":"format"'; expect "did you mean 'only_first'"
 "$bin/inspect" "$models/gemma2" > "$work/out"; expect 'model.layers.0.self_attn.q_proj.weight'
+expect 'gemma2 (decoder)'; expect 'tasks: text-generation'
+sentences=$1/tests/data/sentences
+"$bin/inspect" "$sentences/cross" > "$work/out"; expect 'classifier.weight'; expect '(encoder).*text-classification'
+"$bin/inspect" "$sentences/tiny" --json > "$work/out"; expect '"structure":"encoder"'
+printf '%s\n' '"the dog"' '["a dog", "a cat"]' '3' | "$bin/embed" "$sentences/tiny" --prompt_name query > "$work/out"
+expect '^\[\[-\?0\.'; expect '"kind":"format"'
+printf '%s\n' 'the dog sleeps' 'a cat' > "$work/lines"
+echo 'the dog sleeps' | "$bin/embed_search" "$sentences/tiny" "$work/lines" --top 1 > "$work/out"; expect '^1.0000  the dog sleeps'
+if "$bin/embed" "$sentences/tiny" --poling mean 2> "$work/out" < /dev/null; then exit 1; else [ $? = 2 ]; fi
+expect 'pooling'
 echo "Hello there" | "$bin/custom_pipeline" "$models/llama_gqa" > "$work/out"; expect 'bits a token'
 "$bin/custom_model" "$work/parity" > "$work/out"; expect '8 of 8'
 if "$bin/generate" "$models/llama_gqa" --promt x 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi
@@ -30,6 +40,22 @@ if [ -x "$bin/train_tiny_lm" ]; then
   "$bin/train_tiny_lm" "$work/text" --out "$work/tiny" --steps 20 > "$work/out" 2> /dev/null
   "$bin/generate" "$work/tiny" --prompt "the " --max_new_tokens 4 --json > "$work/out"; expect '"ids":'
 fi
+bert=$1/tests/data/pipelines/bert
+for task in text-classification ner feature-extraction; do
+  echo '"The quick brown fox"' | "$bin/pipeline" $task "$bert" > "$work/out"; expect '^\[[[{]*'
+done
+echo '{"inputs": "The [MASK] fox"}' | "$bin/pipeline" fill-mask "$bert" > "$work/out"; expect '"token_str":'
+echo '{"inputs": "a fox", "parameters": {"candidate_labels": "animal, city"}}' |
+  "$bin/pipeline" zero-shot-classification "$bert" > "$work/out"; expect '"labels":'
+echo '{"inputs": {"source_sentence": "a fox", "sentences": ["a dog", "x"]}}' |
+  "$bin/pipeline" sentence-similarity "$bert" > "$work/out"; expect '^\[[-0-9.e]*,'
+echo '{"inputs": {"query": "fox", "texts": ["a dog", "the fox"]}}' |
+  "$bin/pipeline" rerank "$1/tests/data/pipelines/bert_one" > "$work/out"; expect '"index":'
+echo "The fox jumps." | "$bin/classify" "$bert" > "$work/out"; expect '^LABEL_'
+echo "The fox jumps." | "$bin/ner" "$bert" > "$work/out"; expect '^LABEL_'
+printf '%s\n' '" **Hi** there. And th"' '3' |
+  "$bin/clean_replies" strip_markdown complete_sentences trim > "$work/out"
+expect '^"Hi there."$'; expect '"kind":"format"'
 for type in bpe bpe_words wordpiece wordlevel unigram; do
   "$bin/train_tokenizer" $type "$1/README.md" --out "$work/$type" --vocab_size 400 > "$work/out"; expect 'tokens$'
   echo '"the library reads tokenizers"' | "$bin/tokenize" "$work/$type" > "$work/out"; expect '"ids":'

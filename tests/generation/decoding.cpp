@@ -155,7 +155,9 @@ TEST_CASE_FIXTURE(fixture, "time, stop strings and own criteria end a sequence")
   CHECK(one({.max_new_tokens = 64, .max_time = 0}).reason == finish_reason::time);
   CHECK(one({.max_new_tokens = 64, .max_time = 0}).ids == first(expected[0], 1));
   generate_hooks hooks;
-  hooks.decode = [](std::size_t, std::int32_t id) { return "<" + std::to_string(id) + ">"; };
+  hooks.decoder = [](std::size_t) {
+    return [](std::int32_t id) { return "<" + std::to_string(id) + ">"; };
+  };
   hooks.prompt_text = [](std::size_t) { return std::string("<1"); };
   const std::string across =
       std::to_string(expected[0][3]) + "><" + std::to_string(expected[0][4]) + ">";
@@ -257,14 +259,13 @@ TEST_CASE_FIXTURE(fixture, "flow::stop keeps what is there, a stop token cancels
 
 TEST_CASE_FIXTURE(fixture, "what this loop cannot do is refused by name") {
   for (const auto& [c, name] : std::vector<std::pair<generation_config, std::string>>{
-           {{.num_beams = 4}, "num_beams > 1"},
            {{.penalty_alpha = 0.6}, "penalty_alpha"},
            {{.guidance_scale = 1.5}, "guidance_scale"},
            {{.prompt_lookup_num_tokens = 3}, "prompt_lookup_num_tokens"}}) {
     const std::string message = message_of([&, &config = c] { one(config); });
     CHECK_MESSAGE(has(message, name + (name == "penalty_alpha" ? "" : " is not available")),
                   message);
-    CHECK(has(message, "supported: greedy decoding and sampling"));
+    CHECK(has(message, "supported: greedy decoding, sampling and beams"));
   }
 }
 

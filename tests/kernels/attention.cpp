@@ -24,7 +24,7 @@ template <class E>
 struct sequence {
   attention_params p;
   std::int64_t total, capacity;
-  std::vector<float> q, k, v;
+  std::vector<float> q, k, v, bias;  // bias: by relative position, if any
   std::vector<E> cache_k, cache_v;
 
   sequence(const attention_params& params, std::int64_t length, unsigned seed)
@@ -46,7 +46,10 @@ struct sequence {
   cached_job<E> job(std::vector<float>& out, std::int64_t from, std::int64_t n,
                     std::int64_t key_start = 0) {
     const std::int64_t ld = p.heads * p.head_dim;
-    return {q.data() + from * ld, ld, out.data() + from * ld, ld, view(), from, n, key_start};
+    cached_job<E> one{
+        q.data() + from * ld, ld, out.data() + from * ld, ld, view(), from, n, key_start};
+    if (!bias.empty()) one.bias = bias.data(), one.reach = total;
+    return one;
   }
   // Runs the positions [0, total) in chunks of the given length.
   std::vector<float> run(std::int64_t chunk, std::int64_t key_start = 0) {
@@ -62,7 +65,12 @@ struct sequence {
   std::vector<double> expected(std::int64_t key_start = 0) const {
     const std::vector<double> dq(q.begin(), q.end()), dk(k.begin(), k.end()),
         dv(v.begin(), v.end());
-    return attention_test::reference(p, total, total, dq, dk, dv, key_start, total).out;
+    const auto by_distance = [&](std::int64_t h, std::int64_t i, std::int64_t j) {
+      return double{bias[static_cast<std::size_t>(h * (2 * total - 1) + total - 1 + j - i)]};
+    };
+    return attention_test::reference(p, total, total, dq, dk, dv, key_start, total,
+                                     bias.empty() ? attention_test::bias_function() : by_distance)
+        .out;
   }
 };
 
@@ -146,6 +154,55 @@ TEST_CASE_TEMPLATE("chunks, tokens one by one and long contexts", E, float, f16,
   });
 }
 
+TEST_CASE_TEMPLATE("a bias by relative position", E, float, f16) {
+  for_each_isa([] {
+    for (const int group : {1, 2, 9}) {
+      const attention_params p{.heads = 2 * group, .kv_heads = 2, .head_dim = 24, .scale = 0.5f};
+      sequence<E> s(p, 600, 3);
+      s.bias = numbers<float>(p.heads * (2 * 600 - 1), 8, 2);
+      const auto expected = s.expected();
+      for (const std::int64_t chunk : {1, 7, 100, 600})
+        check_close(s.run(chunk), expected, tolerance);
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("queries of another sequence see the whole cache", E, float, f16) {
+  for_each_isa([] {
+    for (const std::int64_t length : {1, 37, 700})
+      for (const std::int64_t n : {1, 5, 40}) {
+        CAPTURE(length);
+        CAPTURE(n);
+        const attention_params p{
+            .heads = 4, .kv_heads = 2, .head_dim = 24, .scale = 0.5f, .causal = false};
+        sequence<E> s(p, length, 3);
+        s.append(0, length);
+        const auto queries = numbers<float>(n * 96, 9, 2);
+        std::vector<float> out(queries.size(), not_a_number);
+        cached_job<E> job{queries.data(), 96, out.data(), 96, s.view(), 0, n, 0, length};
+        attention_cached<E>(p, {&job, 1});
+        const auto wide = [](const std::vector<float>& x) {
+          return std::vector<double>(x.begin(), x.end());
+        };
+        check_close(
+            out,
+            attention_test::reference(p, n, length, wide(queries), wide(s.k), wide(s.v), 0, length)
+                .out,
+            tolerance);
+      }
+  });
+}
+
+TEST_CASE("every small number of rows in a block") {
+  for_each_isa([] {
+    const attention_params p{.heads = 1, .kv_heads = 1, .head_dim = 24, .scale = 0.5f};
+    sequence<float> s(p, 90, 4);
+    const auto expected = s.expected();
+    for (std::int64_t chunk = 1; chunk <= 18; ++chunk)
+      check_close(s.run(chunk), expected, tolerance);
+  });
+}
+
 TEST_CASE("many heads over one kv head and a long window") {
   for_each_isa([] {
     const attention_params p{
@@ -218,6 +275,12 @@ TEST_CASE("wrong shapes are refused") {
   job.first = s.capacity;
   CHECK_THROWS_AS(run(p), shape_error);
   job.first = 0;
+  job.length = s.capacity + 1;
+  CHECK_THROWS_AS(run(p), shape_error);
+  job.length = -1;
+  job.bias = out.data(), job.reach = 0;
+  CHECK_THROWS_AS(run(p), shape_error);
+  job.bias = nullptr;
   job.kv.capacity = 20;
   CHECK_THROWS_AS(run(p), shape_error);
   CHECK_THROWS_AS(kv_append(s.view(), p, s.capacity - 1, 2, out.data(), 8, out.data(), 8),

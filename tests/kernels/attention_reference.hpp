@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -31,10 +32,13 @@ inline bool visible(const parlance::kernels::attention_params& p, std::int64_t i
   return p.window == 0 || (i - j < p.window && (p.causal || j - i < p.window));
 }
 
+// What is added to the score of head h, query i of t and key j.
+using bias_function = std::function<double(std::int64_t h, std::int64_t i, std::int64_t j)>;
+
 inline result reference(const parlance::kernels::attention_params& p, std::int64_t t,
                         std::int64_t s, const std::vector<double>& q, const std::vector<double>& k,
-                        const std::vector<double>& v, std::int64_t key_start,
-                        std::int64_t key_end) {
+                        const std::vector<double>& v, std::int64_t key_start, std::int64_t key_end,
+                        const bias_function& bias = {}) {
   const std::int64_t d = p.head_dim, group = p.heads / p.kv_heads;
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   result r{std::vector<double>(q.size()), std::vector<double>(at(p.heads * t))};
@@ -52,6 +56,7 @@ inline result reference(const parlance::kernels::attention_params& p, std::int64
         double x = 0;
         for (std::int64_t c = 0; c < d; ++c) x += query[c] * row(k, j)[c];
         x *= static_cast<double>(p.scale);
+        if (bias) x += bias(h, i, j);
         if (p.softcap > 0) x = double(p.softcap) * std::tanh(x / double(p.softcap));
         top = std::max(top, score[at(j)] = x);
       }

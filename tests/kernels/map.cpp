@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "elementwise.hpp"
+#include "parlance/kernels/activations.hpp"
 #include "parlance/kernels/update.hpp"
 
 using namespace parlance;
@@ -46,6 +47,17 @@ TEST_CASE_TEMPLATE("map applies one functor to all elements", T, float, double) 
     }
     CHECK(sum.back() == T(42));
     CHECK(difference.back() == T(42));
+  }
+}
+
+TEST_CASE_TEMPLATE("an element has the same bits wherever it lies", T, float, double) {
+  const auto a = numbers<T>(64, 1, 2);
+  const auto bend = [](auto x) { return kernels::tanh_activation::forward(x); };
+  std::vector<T> whole(64), part(64);
+  kernels::map(64, whole.data(), bend, a.data());
+  for (std::int64_t n = 1; n < 64; ++n) {
+    kernels::map(n, part.data(), bend, a.data());
+    REQUIRE(std::equal(part.begin(), part.begin() + n, whole.begin()));
   }
 }
 

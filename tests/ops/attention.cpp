@@ -110,6 +110,28 @@ TEST_CASE("gradients of attention") {
       }
 }
 
+TEST_CASE("gradients of attention over packed sequences, with and without a bias") {
+  const ops::packed_rows rows({0, 3, 4, 4, 6}, {0, 2, 5, 6, 8});
+  for (const bool causal : {true, false}) {
+    const kernels::attention_params p{
+        .heads = 2, .kv_heads = 1, .head_dim = 3, .scale = 0.6f, .causal = causal};
+    inputs in{numbers({6, 6}, 1), numbers({8, 3}, 2), numbers({8, 3}, 3)};
+    check_gradients([&](const inputs& x) { return ops::attention(x[0], x[1], x[2], p, rows); }, in);
+    in.push_back(numbers({2, 7}, 4));
+    check_gradients(
+        [&](const inputs& x) {
+          return ops::attention(x[0], x[1], x[2], p, rows, {x[3], {}});
+        },
+        in);
+    in[3] = numbers({2 * (3 * 2 + 1 * 3 + 0 + 2 * 2)}, 5);
+    check_gradients(
+        [&](const inputs& x) {
+          return ops::attention(x[0], x[1], x[2], p, rows, {{}, x[3]});
+        },
+        in);
+  }
+}
+
 TEST_CASE("attention of one key is its value; frozen inputs get no gradient") {
   const kernels::attention_params p{.heads = 2, .kv_heads = 1, .head_dim = 2, .scale = 1};
   const auto q = tracked(numbers({3, 4}, 1)), k = numbers({3, 2}, 2), v = numbers({3, 2}, 3);
@@ -137,6 +159,15 @@ TEST_CASE("what is refused") {
   // One range a sequence.
   CHECK_THROWS_AS(ops::attention(q, k, v, p, 2, {{0}, {}}), shape_error);
   CHECK_THROWS_AS(ops::attention(q, k, v, p, 2, {{}, {3, 3, 3}}), shape_error);
+
+  const ops::packed_rows rows({0, 2, 6});
+  CHECK_NOTHROW(ops::attention(q, k, v, p, rows, {numbers({2, 7}, 4), {}}));
+  CHECK_THROWS_AS(ops::attention(q, k, v, p, ops::packed_rows({0, 2, 5})), shape_error);
+  CHECK_THROWS_AS(ops::attention(q, k, v, p, ops::packed_rows()), shape_error);
+  CHECK_THROWS_AS(ops::attention(q, k, v, p, ops::packed_rows({0, 6}, {0, 3, 6})), shape_error);
+  CHECK_THROWS_AS(ops::attention(q, k, v, p, rows, {numbers({2, 5}, 4), {}}), shape_error);
+  CHECK_THROWS_AS(ops::attention(q, k, v, p, rows, {numbers({3, 7}, 4), {}}), shape_error);
+  CHECK_THROWS_AS(ops::attention(q, k, v, p, rows, {{}, numbers({39}, 4)}), shape_error);
 
   const angles a = some_angles(6, 1);
   CHECK_NOTHROW(ops::rope(q, 2, a.cos, a.sin));

@@ -41,6 +41,24 @@ labels_of some_labels(std::int64_t rows, std::int64_t classes) {
 
 }  // namespace
 
+TEST_CASE("squared error and binary cross entropy") {
+  const auto x = tensor<double>::from({2, 2}, {1, -2, 0, 3});
+  const auto t = tensor<double>::from({2, 2}, {0, 1, 0.5, 3});
+  CHECK(ops::mean_squared_error(x, t).item() == doctest::Approx((1 + 9 + 0.25 + 0) / 4.0));
+  // torch.nn.functional.binary_cross_entropy_with_logits of x and [[0, 1], [0.5, 1]]
+  const auto p = tensor<double>::from({2, 2}, {0, 1, 0.5, 1});
+  CHECK(ops::binary_cross_entropy(x, p).item() ==
+        doctest::Approx((1.3132616875 + 2.1269280110 + 0.6931471806 + 0.0485873516) / 4)
+            .epsilon(1e-9));
+  const auto large = tensor<double>::from({2}, {1000, -1000});
+  CHECK(ops::binary_cross_entropy(large, tensor<double>::from({2}, {1, 0})).item() == 0);
+  CHECK_THROWS_AS(ops::mean_squared_error(x, large), shape_error);
+  check_gradients([&](const inputs& in) { return ops::mean_squared_error(in[0], t); },
+                  {numbers({2, 2}, 1)});
+  check_gradients([&](const inputs& in) { return ops::binary_cross_entropy(in[0], p); },
+                  {numbers({2, 2}, 1)});
+}
+
 TEST_CASE("values by hand") {
   // log(1 + e^-1) and log(e^2 + 1 + 1) - 0.
   const auto two = tensor<double>::from({1, 2}, {1, 0});

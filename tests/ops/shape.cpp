@@ -26,6 +26,23 @@ tensor<double> join(const std::vector<tensor<double>>& parts) {
 
 }  // namespace
 
+TEST_CASE("turned matrices and means of segments") {
+  CHECK(list(ops::transpose(matrix)) == std::vector<double>{1, 3, 5, 2, 4, 6});
+  CHECK(ops::transpose(matrix).dims() == shape{2, 3});
+  CHECK_THROWS_AS(ops::transpose(tensor<double>({2, 2, 2})), shape_error);
+  CHECK(list(ops::segment_mean<double>(matrix, {0, 2, 3})) == std::vector<double>{2, 3, 5, 6});
+  CHECK(list(ops::segment_mean<double>(matrix, {1, 1, 3})) == std::vector<double>{0, 0, 4, 5});
+  CHECK_THROWS_AS(ops::segment_mean<double>(matrix, {0, 4}), shape_error);
+  CHECK_THROWS_AS(ops::segment_mean<double>(matrix, {2, 1}), shape_error);
+  CHECK_THROWS_AS(ops::segment_mean<double>(matrix, {}), shape_error);
+  check_gradients([](const inputs& x) { return ops::transpose(x[0]); }, {numbers({3, 4}, 1)});
+  check_gradients(
+      [](const inputs& x) {
+        return ops::segment_mean<double>(x[0], {0, 1, 4, 4, 6});
+      },
+      {numbers({7, 2}, 1)});
+}
+
 TEST_CASE("values") {
   CHECK(list(ops::reshape(matrix, {2, 3})) == list(matrix));
   CHECK(ops::reshape(matrix, {6}).dims() == shape{6});

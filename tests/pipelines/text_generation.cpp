@@ -89,7 +89,6 @@ TEST_CASE("a bare string, and payloads that are wrong") {
   CHECK(has(call({}, {1, 2}), "inputs: expected a string, got 1"));
   CHECK(has(call({}, {"a", 2}), "inputs: expected a string, got 2"));
   CHECK(has(call({}, json::array()), "inputs must be"));
-  CHECK(has(call({{"num_beams", 2}}), "num_beams > 1 is not available"));
   CHECK(has(message_of([&] { (*pipe)(json::object()); }), "no inputs"));
   CHECK(has(message_of([&] { make_pipeline("text-generatoin", llama); }),
             "did you mean 'text-generation'?"));

@@ -178,11 +178,21 @@ def other_plan():
             yield prompt, {"do_sample": False, **p}
 
 
+def beam_plan():
+    for prompt in PROMPTS[:4] + CHATS[:1]:
+        for p in ({}, {"num_return_sequences": 4}, {"num_beams": 2, "early_stopping": True, "eos_token_id": 101},
+                  {"length_penalty": 2.0, "eos_token_id": [101, 115, 32]}, {"no_repeat_ngram_size": 2},
+                  {"num_return_sequences": 2, "return_tensors": True}, {"return_full_text": False}):
+            yield prompt, {"do_sample": False, "num_beams": 4, "max_new_tokens": 10, **p}
+    yield PROMPTS[:3], {"do_sample": False, "num_beams": 3, "max_new_tokens": 6, "num_return_sequences": 2}
+
+
 def main():
     cases, skipped = [], 0
     for name, model in MODELS.items():
         pipe = open_pipeline(model)
-        for inputs, given in plan() if name in ("llama", "gpt2") else other_plan():
+        shared = name in ("llama", "gpt2")
+        for inputs, given in [*(plan() if shared else other_plan()), *(beam_plan() if shared else [])]:
             # An implied bos that is also the pad id is masked, by accident, unless it is an end.
             if inputs == "" and name == "gpt2" and {"stop_sequence", "eos_token_id"} & set(given):
                 continue

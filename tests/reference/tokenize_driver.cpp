@@ -92,7 +92,7 @@ int main(int argc, char** argv) try {
     for (const std::int32_t id : e.ids) streamed += stream.push(id);
     streamed += stream.finish();
     const json out = {{"ids", e.ids},
-                      {"tokens", e.tokens},
+                      {"tokens", e.tokens.to_vector()},
                       {"offsets", offsets},
                       {"type_ids", e.type_ids},
                       {"special", e.special_tokens_mask},

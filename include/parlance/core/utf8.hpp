@@ -4,8 +4,8 @@
 // prefix.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -15,10 +15,18 @@ namespace parlance::inline PARLANCE_ABI {
 
 inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
 
-inline bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+// Number of ASCII bytes from text[i] on.
+inline std::size_t ascii_run(std::string_view text, std::size_t i) {
+  const std::size_t begin = i;
+  for (std::uint64_t word; i + 8 <= text.size(); i += 8) {
+    std::memcpy(&word, text.data() + i, 8);
+    if (word & 0x8080808080808080u) break;
+  }
+  while (i < text.size() && static_cast<unsigned char>(text[i]) < 0x80) ++i;
+  return i - begin;
 }
+
+inline bool is_ascii(std::string_view text) { return ascii_run(text, 0) == text.size(); }
 
 struct utf8_step {
   char32_t code_point;  // U+FFFD when not valid
@@ -75,8 +83,8 @@ inline void utf8_append(std::string& out, char32_t c) {
 // Byte position of the first invalid sequence, or npos.
 inline std::size_t utf8_find_invalid(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
-    if (static_cast<unsigned char>(text[i]) < 0x80) {
-      ++i;
+    if (const std::size_t n = ascii_run(text, i)) {
+      i += n;
       continue;
     }
     const utf8_step step = utf8_decode(text, i);
@@ -96,6 +104,11 @@ inline std::string utf8_replace_invalid(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
+    if (const std::size_t n = ascii_run(text, i)) {
+      out += text.substr(i, n);
+      i += n;
+      continue;
+    }
     const utf8_step step = utf8_decode(text, i);
     out += step.valid ? text.substr(i, step.length) : replacement_character;
     i += step.length;

@@ -1,131 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decoding loop of decoder-only models: prompts of any lengths side by side without padding,
-// the prompt in chunks, then one token a step for every sequence still running. Greedy and sampled.
-// What a sequence draws depends only on the seed, its own number and its own ids.
+// Generation: prompts in, continuations out, by the strategy that the options ask for: greedy or
+// sampled (plain_decoding.hpp), or beams (beam_search.hpp).
 #pragma once
 
-#include <algorithm>
-#include <chrono>
-#include <functional>
+#include <memory>
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
-#include "parlance/generation/logits_processors.hpp"
-#include "parlance/generation/sampler.hpp"
-#include "parlance/generation/stopping.hpp"
-#include "parlance/models/causal_lm.hpp"
+#include "parlance/generation/beam_search.hpp"
+#include "parlance/generation/decoding.hpp"
+#include "parlance/generation/plain_decoding.hpp"
+#include "parlance/models/seq2seq_lm.hpp"
 
 namespace parlance::inline PARLANCE_ABI::generation {
-
-struct generated {
-  std::vector<std::int32_t> ids;  // new ids, end-of-sequence included
-  finish_reason reason = finish_reason::none;
-  std::vector<token_choice> logprobs;  // one a new id, of the raw logits, when asked for
-};
-
-struct timing {
-  double prompt_seconds = 0, decode_seconds = 0;
-  std::int64_t prompt_tokens = 0, decode_tokens = 0;  // the first new token counts as prompt
-  double prompt_tokens_per_second() const {
-    return prompt_seconds > 0 ? static_cast<double>(prompt_tokens) / prompt_seconds : 0;
-  }
-  double decode_tokens_per_second() const {
-    return decode_seconds > 0 ? static_cast<double>(decode_tokens) / decode_seconds : 0;
-  }
-};
-
-struct generate_hooks {
-  // Text that a new id adds, for stop strings; needed only when there are any.
-  std::function<std::string(std::size_t sequence, std::int32_t id)> decode;
-  // Text of the prompt, in which a stop string may begin.
-  std::function<std::string(std::size_t sequence)> prompt_text;
-  callback<std::size_t, std::int32_t> on_token;  // flow::stop ends that sequence
-  timing* measured = nullptr;
-};
-
-namespace detail {
-
-inline void refuse_unsupported(const resolved_config& c) {
-  const auto refuse = [](bool asked, const char* what) {
-    if (asked)
-      throw unsupported_error(std::string(what) + " is not available in this decoding loop",
-                              "supported: greedy decoding and sampling");
-  };
-  refuse(c.num_beams > 1, "num_beams > 1");
-  refuse(c.penalty_alpha.value_or(0) > 0, "penalty_alpha (contrastive search)");
-  refuse(c.prompt_lookup_num_tokens.has_value(), "prompt_lookup_num_tokens");
-  refuse(c.guidance_scale.value_or(1) != 1, "guidance_scale");
-  refuse(c.token_healing, "token_healing");
-}
-
-}  // namespace detail
 
 // Generation that its caller drives: start(), then advance() until it says false, then finish().
 // The model has to outlive it. `generate` does all at once.
 class decoding_loop {
  public:
-  decoding_loop(const models::causal_lm& model, resolved_config config, generate_hooks hooks = {});
+  decoding_loop(const models::token_decoder& model, resolved_config config,
+                generate_hooks hooks = {});
 
-  // Takes the prompts; the model does not run yet.
-  void start(std::span<const std::vector<std::int32_t>> prompts);
-
-  // Reads the next prompt (its first new ids included), or else gives every sequence that is still
+  // Takes the prompts, and of an encoder-decoder the sources that they read, whose memory has to
+  // outlive the loop; the model does not run yet.
+  void start(std::span<const std::vector<std::int32_t>> prompts,
+             const encoded_sources& sources = {}) {
+    strategy_->start(prompts, sources);
+  }
+  // Reads the next prompt (its first new ids included), or else gives everything that is still
   // running one more id. False when there is nothing left to do.
-  bool advance();
-
-  std::vector<generated> finish();
+  bool advance() { return strategy_->advance(); }
+  // num_return_sequences results for each prompt, one prompt after another.
+  std::vector<generated> finish() { return strategy_->finish(); }
 
  private:
-  using clock = stopping::clock;
-  static constexpr std::int64_t chunk = 512;  // rows of a prompt at once
-
-  // One sequence on its way.
-  struct running {
-    std::vector<std::int32_t> ids;  // prompt and new ids
-    std::size_t prompt = 0;
-    processor_list process;
-    stopping stop;
-    sampler draw;
-    std::vector<float> raw;  // logits before the processors, when log-probabilities are asked for
-  };
-
-  static double seconds(clock::duration d) { return std::chrono::duration<double>(d).count(); }
-
-  // New ids to make room for at the start.
-  std::int64_t most_new_ids(std::size_t prompt) const;
-
-  void add_sequences(std::span<const std::vector<std::int32_t>> prompts);
-
-  // Runs a prompt once, then gives its cache and logits to all sequences that continue it.
-  void prefill(std::size_t first);
-
-  // One token for every active sequence.
-  void step();
-
-  // Chooses the next id of a sequence; false when that was its last.
-  bool choose(std::size_t index, std::span<float> scores);
-
-  const models::causal_lm& model_;
-  resolved_config config_;
-  generate_hooks hooks_;
-  nn::kv_cache cache_;
-  std::vector<running> sequences_;
-  std::vector<generated> results_;
-  std::size_t copies_ = 1, waiting_ = 0;  // sequences from `waiting_` on have not begun
-  std::vector<std::size_t> active_;
-  std::vector<std::int32_t> next_ids_;
-  std::vector<models::segment> segments_;
-  timing measured_;
+  std::unique_ptr<decoding_strategy> strategy_;
 };
 
-// Continues each prompt; num_return_sequences results for each, one prompt after another.
-// Cancelling (config.stop_token) throws cancelled_error within a layer; to stop and keep what is
-// there, answer on_token with flow::stop.
+// Continues each prompt; num_return_sequences results for each, one prompt after another, of beams
+// the best first. Cancelling (config.stop_token) throws cancelled_error within a layer; to stop and
+// keep what is there, answer on_token with flow::stop.
 PARLANCE_SPLIT_INLINE std::vector<generated> generate(
-    const models::causal_lm& model, std::span<const std::vector<std::int32_t>> prompts,
+    const models::token_decoder& model, std::span<const std::vector<std::int32_t>> prompts,
     const resolved_config& config, const generate_hooks& hooks = {});
+
+// The same for an encoder-decoder: each source is encoded once, whatever number of beams and
+// results reads it. `prefixes`: what the targets begin with, one for each source, or none: each
+// begins with decoder_start_token_id (else bos_token_id). The ids given are those after that.
+PARLANCE_SPLIT_INLINE std::vector<generated> generate(
+    const models::seq2seq_lm& model, std::span<const std::vector<std::int32_t>> sources,
+    const resolved_config& config, const generate_hooks& hooks = {},
+    std::span<const std::vector<std::int32_t>> prefixes = {});
+
+// Runs the encoder over the sources, one after another without padding.
+PARLANCE_SPLIT_INLINE nn::kv_cache encode(const models::seq2seq_lm& model,
+                                          std::span<const std::vector<std::int32_t>> sources,
+                                          std::stop_token stop = {});
+
+// What a target begins with.
+PARLANCE_SPLIT_INLINE std::int32_t decoder_start(const resolved_config& config);
 
 }  // namespace parlance::inline PARLANCE_ABI::generation
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chain of logits processors that options ask for, in the order of transformers 4.57.6
-// (_get_logits_processor): sequence bias, repetition, n-grams, bad words, lengths, allowed set,
-// forced ids, invalid values, decay, suppression, the user's own, and for sampling temperature,
-// top-k, top-p, min-p, typical, epsilon, eta; log-softmax last. Guidance (guidance_scale) needs a
-// second run of the model and belongs to the decoding loop.
+// (_get_logits_processor): sequence bias, diversity of beams, repetition, n-grams, bad words,
+// lengths, allowed set, forced ids, invalid values, decay, suppression, the user's own, and for
+// sampling temperature, top-k, top-p, min-p, typical, epsilon, eta; log-softmax last. Guidance
+// (guidance_scale) needs a second run of the model and belongs to the decoding loop.
 #pragma once
 
 #include <concepts>
@@ -60,6 +60,8 @@ struct processor_context {
   length_limits lengths{};
   std::span<const std::int32_t> encoder_ids{};
   std::size_t batch_index = 0;
+  // Of diverse beams: what the groups before this one chose in the same step.
+  const std::vector<std::int32_t>* chosen_by_others = nullptr;
 };
 
 namespace detail {
@@ -68,6 +70,8 @@ inline void add_score_processors(processor_list& list, const resolved_config& c,
                                  const processor_context& at) {
   const token_ids eos = c.eos_token_id.value_or(token_ids());
   if (c.sequence_bias) list.add("sequence_bias", sequence_bias_processor(*c.sequence_bias));
+  if (at.chosen_by_others)
+    list.add("diversity_penalty", diversity_penalty(c.diversity_penalty, *at.chosen_by_others));
   if (c.encoder_repetition_penalty != 1)
     list.add("encoder_repetition_penalty",
              encoder_repetition_penalty(c.encoder_repetition_penalty, at.encoder_ids));

@@ -97,6 +97,28 @@ class encoder_repetition_penalty {
   detail::id_marks seen_;
 };
 
+// Makes what other groups of beams chose in this step less likely, once for each beam that chose
+// it; Vijayakumar et al. 2016. The list belongs to the search and outlives this.
+class diversity_penalty {
+ public:
+  diversity_penalty(double penalty, const std::vector<std::int32_t>& chosen)
+      : penalty_(static_cast<float>(penalty)), chosen_(&chosen) {}
+  void operator()(std::span<const std::int32_t>, std::span<float> logits) const {
+    for (std::size_t i = 0; i < chosen_->size(); ++i) {
+      const std::int32_t id = (*chosen_)[i];
+      const auto before = chosen_->begin() + static_cast<std::ptrdiff_t>(i);
+      if (!detail::in_vocabulary(id, logits) || std::find(chosen_->begin(), before, id) != before)
+        continue;
+      const auto count = std::count(before, chosen_->end(), id);
+      logits[static_cast<std::size_t>(id)] -= penalty_ * static_cast<float>(count);
+    }
+  }
+
+ private:
+  float penalty_;
+  const std::vector<std::int32_t>* chosen_;
+};
+
 // Adds a bias to the last id of each sequence whose earlier ids end the ids so far.
 class sequence_bias_processor {
  public:

@@ -69,9 +69,11 @@ inline bool kernel_format(format f) {
   }
 }
 
-// What a matrix is kept as. Rows that do not fill the blocks of the wanted format fall back.
+// What a matrix is kept as. Rows that do not fill the blocks of the wanted format fall back; a
+// single row is a vector.
 inline format matrix_format(const stored_tensor& t, const std::optional<format>& wanted) {
   const std::int64_t cols = t.dims.cols();
+  if (t.dims.rank() == 2 && t.dims[0] == 1) return format::f32;
   format f = wanted.value_or(t.type);
   if (f == format::q4_k && t.type != f && cols % 256) f = format::q4_0;
   if (is_block_format(f) && cols % info(f).block) f = format::f32;
@@ -190,7 +192,8 @@ void load_one(nn::parameter<T>& p, stored_tensor t, const tensor_rule& rule,
 
 }  // namespace detail
 
-// Fills every parameter of `m`. `ignorable(name)` says which left-over tensors are no fault.
+// Fills every parameter of `m`; one that the source lacks keeps the value it has, if any.
+// `ignorable(name)` says which left-over tensors are no fault.
 template <class T, class M>
 void load_parameters(M& m, const tensor_source& source, const tensor_rules& rules,
                      const load_options& options,
@@ -207,6 +210,7 @@ void load_parameters(M& m, const tensor_source& source, const tensor_rules& rule
     const tensor_rule rule = rules(name);
     const stored_tensor* t = source.find(rule.name);
     if (!t && !rule.fallback.empty()) t = source.find(rule.fallback);
+    if (!t && p.defined()) return;
     if (!t) return missing.push_back(rule.name);
     used.insert(t);
     shape expected = p.dims;

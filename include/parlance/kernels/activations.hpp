@@ -88,6 +88,18 @@ struct relu {
   }
 };
 
+struct sigmoid {
+  template <class V>
+  static V forward(const V& x) {
+    return detail::sigmoid_of(x);
+  }
+  template <class V>
+  static V derivative(const V& x) {
+    const V s = detail::sigmoid_of(x);
+    return s * (V(1) - s);
+  }
+};
+
 struct tanh_activation {
   template <class V>
   static V forward(const V& x) {

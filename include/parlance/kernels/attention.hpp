@@ -18,8 +18,10 @@
 namespace parlance::inline PARLANCE_ABI::kernels {
 
 // Query i of n ([n][heads * head_dim], row stride ldq) has position first + i and sees the keys
-// [key_start, first + i], or [key_start, first + n) without `causal`; a window narrows that.
-// A query that sees no key gets zeros.
+// [key_start, first + i], or all from key_start on without `causal`; a window narrows that. The
+// cache holds `length` positions, or first + n when that is negative: queries of another sequence
+// (cross attention) give their own. A query that sees no key gets zeros. `bias`, if not null, is a
+// table by relative position as in attention_train.hpp, [heads][2 * reach - 1].
 template <class E>
 struct cached_job {
   const float* q = nullptr;
@@ -27,7 +29,11 @@ struct cached_job {
   float* out = nullptr;
   std::int64_t ldo = 0;
   kv_view<E> kv;
-  std::int64_t first = 0, n = 0, key_start = 0;
+  std::int64_t first = 0, n = 0, key_start = 0, length = -1;
+  const float* bias = nullptr;
+  std::int64_t reach = 0;
+
+  std::int64_t keys() const { return length < 0 ? first + n : length; }
 };
 
 namespace detail {
@@ -39,7 +45,7 @@ struct cached_plan {
 
 template <class E>
 visible_keys keys_of(const attention_params& p, const cached_job<E>& job) {
-  return {job.key_start, job.first + job.n, p.window, p.causal};
+  return {job.key_start, job.keys(), p.window, p.causal};
 }
 
 template <class E>
@@ -69,7 +75,14 @@ cached_plan plan_job(const attention_params& p, const cached_job<E>& job) {
 
 template <class E>
 void check_job(const cached_job<E>& job) {
-  check_kv(job.kv, job.first, job.n);
+  check_kv(job.kv, 0, job.keys());
+  if (job.first < 0 || job.n < 0)
+    throw shape_error("attention: " + std::to_string(job.n) + " queries from position " +
+                      std::to_string(job.first));
+  if (job.bias && std::max(job.first + job.n, job.keys()) > job.reach)
+    throw shape_error("attention: " + std::to_string(job.first + job.n) + " queries and " +
+                      std::to_string(job.keys()) + " keys are beyond the reach " +
+                      std::to_string(job.reach) + " of the relative bias");
   if (job.key_start < 0)
     throw shape_error("attention: key_start is " + std::to_string(job.key_start) +
                       ", expected 0 or more");
@@ -94,6 +107,10 @@ flash_item<E> cached_item(const attention_params& p, const cached_job<E>& job,
   item.v_padded = d % 16 == 0;
   item.scale = p.scale;
   item.softcap = p.softcap;
+  if (job.bias) {
+    const std::int64_t width = 2 * job.reach - 1, zero = job.reach - 1;
+    item.bias = {job.bias + head * group * width + zero - (job.first + first), width, -1};
+  }
   item.keys = keys_of(p, job);
   item.position = job.first + first;
   item.n = std::min(plan.block, job.n - first);

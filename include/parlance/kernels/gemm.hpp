@@ -13,6 +13,7 @@
 #include "parlance/kernels/gemv.hpp"
 #include "parlance/kernels/impl/gemm_amx.hpp"
 #include "parlance/kernels/impl/gemm_eigen.hpp"
+#include "parlance/kernels/row_paths.hpp"
 
 namespace parlance::inline PARLANCE_ABI::kernels {
 
@@ -103,9 +104,6 @@ void scale_and_bias(std::int64_t m, std::int64_t n, bool keep, T* c, std::int64_
       c[i * ldc + j] = (keep ? c[i * ldc + j] : T(0)) + (bias ? bias[j] : T(0));
 }
 
-// Up to this many rows W is read once as it is, beyond that packing its panels pays.
-inline constexpr std::int64_t few_rows = 32;
-
 template <class T>
 void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
               const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,
@@ -113,7 +111,7 @@ void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::i
   if (m <= 0 || n <= 0) return;
   if (k <= 0) return scale_and_bias(m, n, beta != T(0), c, ldc, bias);
   if constexpr (std::is_same_v<T, float>) {
-    if (!trans_a && trans_b && m <= few_rows)
+    if (!trans_a && trans_b && m <= few_rows())
       return gemv<float>(a, lda, b, ldb, bias, c, ldc, m, n, k, beta != 0, true, threaded);
     packed_gemm(choose_gemm<float>(true),
                 {a, lda, b, ldb, c, ldc, bias, m, n, k, 0, 0, nullptr, trans_a, trans_b, beta != 0},
@@ -161,7 +159,7 @@ void linear(const T* x, std::int64_t ldx, const W* w, std::int64_t ldw, const T*
     static_assert(std::is_same_v<T, float> && (std::is_same_v<W, bf16> || std::is_same_v<W, f16>));
     if (m <= 0 || n <= 0) return;
     if (k <= 0) return detail::scale_and_bias(m, n, false, y, ldy, bias);
-    if (m <= detail::few_rows)
+    if (m <= few_rows())
       return detail::gemv<W>(x, ldx, w, ldw, bias, y, ldy, m, n, k, false, exact, true);
     detail::packed_gemm(detail::choose_gemm<W>(exact),
                         {x, ldx, w, ldw, y, ldy, bias, m, n, k, 0, 0, nullptr, false, true, false},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise kernels: one functor over any number of inputs, SIMD loop plus scalar tail, split
-// over threads when long. Chunk borders are fixed, so results do not depend on the thread count.
+// Element-wise kernels: one functor over any number of inputs by vectors, the last one filled up
+// with zeros, so that an element has the same bits wherever it lies; split over threads when long.
+// Chunk borders are fixed, so results do not depend on the thread count.
 #pragma once
 
 #include <algorithm>
@@ -12,13 +13,29 @@
 
 namespace parlance::inline PARLANCE_ABI::kernels {
 
+namespace detail {
+// Fewer than a vector of elements, zeros behind them.
+template <class T>
+simd<T> load_part(const T* in, std::int64_t n) {
+  T whole[simd_width<T>] = {};
+  std::copy_n(in, n, whole);
+  return simd_load<T>(whole);
+}
+template <class T>
+void store_part(T* out, std::int64_t n, const simd<T>& v) {
+  T whole[simd_width<T>];
+  simd_store<T>(whole, v);
+  std::copy_n(whole, n, out);
+}
+}  // namespace detail
+
 // out[i] = op(in[i]...) on this thread. `out` may be one of the inputs.
 template <class T, class Op, class... In>
 void map_serial(std::int64_t n, T* out, const Op& op, const In*... in) {
   std::int64_t i = 0;
   for (; i + simd_width<T> <= n; i += simd_width<T>)
     simd_store<T>(out + i, op(simd_load<T>(in + i)...));
-  for (; i < n; ++i) out[i] = op(in[i]...);
+  if (i < n) detail::store_part<T>(out + i, n - i, op(detail::load_part<T>(in + i, n - i)...));
 }
 
 template <class T, class Op, class... In>
@@ -40,11 +57,10 @@ void map2(std::int64_t n, T* out_a, T* out_b, const Op& op, const In*... in) {
       simd_store<T>(out_a + i, a);
       simd_store<T>(out_b + i, b);
     }
-    for (; i < end; ++i) {
-      const auto [a, b] = op(in[i]...);
-      out_a[i] = a;
-      out_b[i] = b;
-    }
+    if (i == end) return;
+    const auto [a, b] = op(detail::load_part<T>(in + i, end - i)...);
+    detail::store_part<T>(out_a + i, end - i, a);
+    detail::store_part<T>(out_b + i, end - i, b);
   });
 }
 

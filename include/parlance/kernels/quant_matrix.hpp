@@ -237,7 +237,7 @@ inline bool multiply_tiles([[maybe_unused]] const float* x, [[maybe_unused]] std
                            [[maybe_unused]] std::span<const quant_job> jobs,
                            [[maybe_unused]] bool exact) {
 #if defined(PARLANCE_X86)
-  if (!cpu().amx || m <= few_rows || jobs[0].w->cols() == 0) return false;
+  if (!cpu().amx || m <= few_rows() || jobs[0].w->cols() == 0) return false;
   for (const quant_job& job : jobs) {
     const quant_panels panels{job.w->panel(0), job.w->panel_bytes(), job.w->kind()};
     packed_gemm(k_amx::quantised_table(exact),

@@ -10,6 +10,7 @@
 
 #include "parlance/io/gguf.hpp"
 #include "parlance/models/causal_lm.hpp"
+#include "parlance/models/seq2seq_lm.hpp"
 
 namespace parlance::inline PARLANCE_ABI::models {
 
@@ -39,6 +40,23 @@ PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> load_causal_lm(
 
 // From a folder, a .gguf file, or org/name in the hub cache folder given.
 PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> causal_lm_from_pretrained(
+    const std::string& name, const io::load_options& options = {},
+    const std::filesystem::path& cache = {});
+
+// The same for encoder-decoders.
+using seq2seq_lm_factory = std::function<std::unique_ptr<seq2seq_lm>(const json& config)>;
+using seq2seq_lm_registry = std::map<std::string, seq2seq_lm_factory, std::less<>>;
+
+PARLANCE_SPLIT_INLINE const seq2seq_lm_registry& seq2seq_lm_families();
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> make_seq2seq_lm(
+    const json& config, const seq2seq_lm_registry& families = seq2seq_lm_families());
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> load_seq2seq_lm(
+    const opened_checkpoint& from, const io::load_options& options = {},
+    const seq2seq_lm_registry& families = seq2seq_lm_families());
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> seq2seq_lm_from_pretrained(
     const std::string& name, const io::load_options& options = {},
     const std::filesystem::path& cache = {});
 

@@ -19,6 +19,12 @@ class config_reader {
 
   bool has(const char* key) const { return config_.contains(key) && !config_.at(key).is_null(); }
 
+  std::vector<std::string> keys() const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : config_.items()) out.push_back(key);
+    return out;
+  }
+
   std::int64_t integer(const char* key, std::optional<std::int64_t> otherwise = {}) const {
     const json* v = find(key, otherwise.has_value());
     if (!v) return *otherwise;
@@ -68,6 +74,18 @@ class config_reader {
     for (const json& x : *v) {
       if (!x.is_string()) fail(key, "a list of strings");
       out.push_back(x.get<std::string>());
+    }
+    return out;
+  }
+  // A list of strings, or one string of parts between |.
+  std::vector<std::string> texts_or_joined(const char* key) const {
+    if (!has(key) || !config_.at(key).is_string()) return texts(key);
+    std::vector<std::string> out{""};
+    for (const char ch : text(key)) {
+      if (ch == '|')
+        out.emplace_back();
+      else if (ch != ' ')
+        out.back() += ch;
     }
     return out;
   }

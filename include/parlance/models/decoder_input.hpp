@@ -14,9 +14,10 @@
 
 namespace parlance::inline PARLANCE_ABI::models {
 
-// Rows [begin, begin + count) continue sequence `sequence` of the cache.
+// Rows [begin, begin + count) continue sequence `sequence` of the cache; of an encoder-decoder they
+// read sequence `source` of the memory.
 struct segment {
-  std::int64_t sequence, begin, count;
+  std::int64_t sequence, begin, count, source = 0;
 };
 
 struct decoder_input {
@@ -25,9 +26,13 @@ struct decoder_input {
   // With a cache: which rows belong to which sequence.
   nn::kv_cache* cache = nullptr;
   std::span<const segment> segments;
+  // Keys and values of what an encoder read, one sequence a source; made by seq2seq_lm::encode.
+  nn::kv_cache* memory = nullptr;
 
-  // Without: `batch` sequences of equal length, one after another, and the keys each may see.
+  // Without: `batch` sequences of equal length, or sequences of these lengths, one after another,
+  // and the keys each may see.
   std::int64_t batch = 1;
+  std::span<const std::int64_t> lengths;
   ops::key_ranges ranges;
 
   std::stop_token stop;
@@ -36,6 +41,23 @@ struct decoder_input {
 };
 
 namespace detail {
+
+// Where each sequence of a dense batch begins, and the end of the last.
+inline std::vector<std::int64_t> dense_offsets(const decoder_input& in) {
+  const auto rows = static_cast<std::int64_t>(in.ids.size());
+  if (in.lengths.empty()) {
+    if (in.batch < 1 || rows % in.batch)
+      throw shape_error("decoder: " + std::to_string(rows) + " ids do not make " +
+                        std::to_string(in.batch) + " equal sequences");
+    return kernels::even_offsets(in.batch, rows / in.batch);
+  }
+  std::vector<std::int64_t> offsets{0};
+  for (const std::int64_t n : in.lengths) offsets.push_back(offsets.back() + n);
+  if (offsets.back() != rows || std::ranges::min(in.lengths) < 1)
+    throw shape_error("decoder: " + std::to_string(rows) + " ids for sequences of " +
+                      std::to_string(offsets.back()) + " rows");
+  return offsets;
+}
 
 // Of every row: its position, counted from the first visible key of its sequence, and the length
 // that its sequence has with this input.
@@ -59,15 +81,12 @@ inline const row_places& positions(const decoder_input& in) {
         put(s.begin + i, before + i, before + s.count);
     return out;
   }
-  const auto rows = static_cast<std::int64_t>(in.ids.size());
-  if (in.batch < 1 || rows % in.batch)
-    throw shape_error("decoder: " + std::to_string(rows) + " ids do not make " +
-                      std::to_string(in.batch) + " equal sequences");
-  const std::int64_t length = rows / in.batch;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const auto b = static_cast<std::size_t>(r / length);
+  const std::vector<std::int64_t> offsets = dense_offsets(in);
+  for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
     const std::int64_t start = in.ranges.start.empty() ? 0 : in.ranges.start[b];
-    put(r, std::max<std::int64_t>(0, r % length - start), length - start);
+    const std::int64_t length = offsets[b + 1] - offsets[b];
+    for (std::int64_t i = 0; i < length; ++i)
+      put(offsets[b] + i, std::max<std::int64_t>(0, i - start), length - start);
   }
   return out;
 }
@@ -75,37 +94,47 @@ inline const row_places& positions(const decoder_input& in) {
 template <class E>
 void attend_cached(const tensor<float>& q, const tensor<float>& k, const tensor<float>& v,
                    const kernels::attention_params& p, const decoder_input& in, std::int64_t layer,
-                   tensor<float>& out) {
+                   const tensor<float>& bias, tensor<float>& out) {
   thread_local std::vector<kernels::cached_job<E>> jobs;
   jobs.clear();
   for (const segment& s : in.segments) {
     const std::int64_t first = in.cache->length(s.sequence);
     const kernels::kv_view<E> kv = in.cache->view<E>(layer, s.sequence);
     kernels::kv_append(kv, p, first, s.count, k.row(s.begin), k.cols(), v.row(s.begin), v.cols());
-    jobs.push_back({q.row(s.begin), q.cols(), out.row(s.begin), out.cols(), kv, first, s.count, 0});
+    jobs.push_back({q.row(s.begin), q.cols(), out.row(s.begin), out.cols(), kv, first, s.count});
+    if (!bias.defined()) continue;
+    jobs.back().bias = bias.data();
+    jobs.back().reach = (bias.cols() + 1) / 2;
   }
   kernels::attention_cached<E>(p, std::span<const kernels::cached_job<E>>(jobs));
 }
 
 }  // namespace detail
 
-// Attention of one layer over the cache or over the dense batch.
+// f(an element of the format of a cache)
+template <class F>
+void with_element(format f, const F& call) {
+  if (f == format::f16)
+    call(f16{});
+  else if (f == format::bf16)
+    call(bf16{});
+  else
+    call(float{});
+}
+
+// Attention of one layer over the cache or over the dense batch. `bias`: (heads, 2 * reach - 1) by
+// relative position, added to the scores.
 template <class T>
 tensor<T> attend(const tensor<T>& q, const tensor<T>& k, const tensor<T>& v,
-                 const kernels::attention_params& p, const decoder_input& in, std::int64_t layer) {
-  if (!in.cache) return ops::attention(q, k, v, p, in.batch, in.ranges);
+                 const kernels::attention_params& p, const decoder_input& in, std::int64_t layer,
+                 const ops::score_bias<T>& bias = {}) {
+  if (!in.cache)
+    return ops::attention(q, k, v, p, ops::packed_rows(detail::dense_offsets(in)), bias, in.ranges);
   if constexpr (std::is_same_v<T, float>) {
     tensor<float> out(q.dims());
-    switch (in.cache->element()) {
-      case format::f16:
-        detail::attend_cached<f16>(q, k, v, p, in, layer, out);
-        break;
-      case format::bf16:
-        detail::attend_cached<bf16>(q, k, v, p, in, layer, out);
-        break;
-      default:
-        detail::attend_cached<float>(q, k, v, p, in, layer, out);
-    }
+    with_element(in.cache->element(), [&]<class E>(E) {
+      detail::attend_cached<E>(q, k, v, p, in, layer, bias.relative, out);
+    });
     return out;
   } else {
     throw option_error("decoder: a cache holds single precision only");

@@ -7,6 +7,7 @@
 
 #include "parlance/models/config.hpp"
 #include "parlance/models/decoder_input.hpp"
+#include "parlance/nn/activation.hpp"
 #include "parlance/nn/layers.hpp"
 #include "parlance/ops/loss.hpp"
 #include "parlance/ops/math.hpp"
@@ -71,17 +72,7 @@ struct gpt2_mlp {
 
   explicit gpt2_mlp(const gpt2_config& c)
       : c_fc(c.n_embd, c.n_inner), c_proj(c.n_inner, c.n_embd), act(c.activation_function) {}
-  tensor<T> activate(const tensor<T>& x) const {
-    if (act == "gelu_new" || act == "gelu_pytorch_tanh")
-      return ops::activate<kernels::gelu_tanh>(x);
-    if (act == "gelu") return ops::activate<kernels::gelu_erf>(x);
-    if (act == "relu") return ops::activate<kernels::relu>(x);
-    if (act == "silu") return ops::activate<kernels::silu>(x);
-    if (act == "tanh") return ops::activate<kernels::tanh_activation>(x);
-    throw unsupported_error("activation_function '" + act +
-                            "'; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, tanh");
-  }
-  tensor<T> forward(const tensor<T>& x) const { return c_proj(activate(c_fc(x))); }
+  tensor<T> forward(const tensor<T>& x) const { return c_proj(nn::activate(act, c_fc(x))); }
   void visit(nn::visitor<T>& v) { v("c_fc", c_fc), v("c_proj", c_proj); }
 };
 

@@ -8,6 +8,7 @@
 
 #include "parlance/models/decoder_input.hpp"
 #include "parlance/models/llama_config.hpp"
+#include "parlance/nn/activation.hpp"
 #include "parlance/nn/layers.hpp"
 #include "parlance/ops/loss.hpp"
 #include "parlance/ops/math.hpp"
@@ -78,18 +79,9 @@ struct llama_mlp {
         down_proj(c.intermediate_size, c.hidden_size, c.mlp_bias),
         act(c.hidden_act) {}
 
-  tensor<T> gated(const tensor<T>& gate, const tensor<T>& up) const {
-    if (act == "silu") return ops::gated<kernels::silu>(gate, up);
-    if (act == "gelu_pytorch_tanh" || act == "gelu_new")
-      return ops::gated<kernels::gelu_tanh>(gate, up);
-    if (act == "gelu") return ops::gated<kernels::gelu_erf>(gate, up);
-    if (act == "relu") return ops::gated<kernels::relu>(gate, up);
-    throw unsupported_error("hidden_act '" + act +
-                            "'; supported: silu, gelu, gelu_new, gelu_pytorch_tanh, relu");
-  }
   tensor<T> forward(const tensor<T>& x) const {
     auto [gate, up] = nn::apply_together<T>(x, gate_proj, up_proj);
-    return down_proj(gated(gate, up));
+    return down_proj(nn::gated(act, gate, up));
   }
   void visit(nn::visitor<T>& v) {
     v("gate_proj", gate_proj), v("up_proj", up_proj), v("down_proj", down_proj);

@@ -43,8 +43,8 @@ class kv_cache {
     sequence& q = at(s);
     if (positions <= q.capacity) return;
     const std::int64_t capacity = (positions + page - 1) / page * page;
-    storage memory(static_cast<std::size_t>(2 * capacity * elements_per_position()) * width());
-    if (q.length > 0) move_pages(q, capacity, memory);
+    storage memory(heads() * head_bytes(capacity));
+    if (q.length > 0) copy_pages(q, memory, capacity);
     q.memory = std::move(memory);
     q.capacity = capacity;
   }
@@ -58,18 +58,19 @@ class kv_cache {
   void truncate(std::int64_t s, std::int64_t length) {
     at(s).length = std::min(at(s).length, length);
   }
-  // Makes sequence `to` a copy of sequence `from`.
-  void copy(std::int64_t from, std::int64_t to) {
+  // Makes sequence `to` a copy of sequence `from`; the first `same` positions, which both hold
+  // already, are left alone.
+  void copy(std::int64_t from, std::int64_t to, std::int64_t same = 0) {
     if (from == to) return;
     const sequence& a = at(from);
     sequence& b = at(to);
     if (b.capacity != a.capacity) {
-      b.memory = storage(block_bytes(a.capacity) * 2 * static_cast<std::size_t>(layout_.layers));
+      b.memory = storage(heads() * head_bytes(a.capacity));
       b.capacity = a.capacity;
+      same = 0;
     }
     b.length = a.length;
-    std::memcpy(b.memory.data(), a.memory.data(),
-                block_bytes(a.capacity) * 2 * static_cast<std::size_t>(layout_.layers));
+    copy_pages(a, b.memory, b.capacity, same / page * page);
   }
 
   template <class E>
@@ -95,15 +96,22 @@ class kv_cache {
   std::size_t block_bytes(std::int64_t capacity) const {  // K or V of one layer
     return static_cast<std::size_t>(capacity * layout_.kv_heads * layout_.head_dim) * width();
   }
-  // K pages and V rows are contiguous per head, so each head is one copy.
-  void move_pages(const sequence& q, std::int64_t capacity, storage& memory) const {
-    const std::size_t used = block_bytes((q.length + page - 1) / page * page) /
-                             static_cast<std::size_t>(layout_.kv_heads);
-    const std::size_t heads = static_cast<std::size_t>(2 * layout_.layers * layout_.kv_heads);
-    const std::size_t from = block_bytes(q.capacity) / static_cast<std::size_t>(layout_.kv_heads);
-    const std::size_t to = block_bytes(capacity) / static_cast<std::size_t>(layout_.kv_heads);
-    for (std::size_t h = 0; h < heads; ++h)
-      std::memcpy(memory.data() + h * to, q.memory.data() + h * from, used);
+  // Blocks of keys or of values in a sequence, each contiguous.
+  std::size_t heads() const {
+    return static_cast<std::size_t>(2 * layout_.layers * layout_.kv_heads);
+  }
+  std::size_t head_bytes(std::int64_t positions) const {
+    return static_cast<std::size_t>(positions * layout_.head_dim) * width();
+  }
+  // The pages of q from position `begin`, a multiple of the page, to its length.
+  void copy_pages(const sequence& q, storage& memory, std::int64_t capacity,
+                  std::int64_t begin = 0) const {
+    const std::int64_t end = (q.length + page - 1) / page * page;
+    if (begin >= end) return;
+    const std::size_t used = head_bytes(end - begin), skip = head_bytes(begin);
+    const std::size_t from = head_bytes(q.capacity), to = head_bytes(capacity);
+    for (std::size_t h = 0; h < heads(); ++h)
+      std::memcpy(memory.data() + h * to + skip, q.memory.data() + h * from + skip, used);
   }
 
   layout layout_;

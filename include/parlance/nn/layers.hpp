@@ -76,10 +76,10 @@ struct layer_norm {
   T eps = T(1e-5);
 
   layer_norm() = default;
-  layer_norm(std::int64_t width, double epsilon)
-      : weight{{width}, init_kind::ones, false, {}},
-        bias{{width}, init_kind::zeros, false, {}},
-        eps(static_cast<T>(epsilon)) {}
+  layer_norm(std::int64_t width, double epsilon, bool with_bias = true)
+      : weight{{width}, init_kind::ones, false, {}}, eps(static_cast<T>(epsilon)) {
+    if (with_bias) bias = {{width}, init_kind::zeros, false, {}};
+  }
   tensor<T> operator()(const tensor<T>& x) const {
     return ops::layer_norm(x, weight.dense(), bias.dense(), eps);
   }

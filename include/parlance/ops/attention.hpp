@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Differentiable rotary embedding, attention over dense batches, and row softmax.
+// Differentiable rotary embedding, attention over packed sequences, and row softmax.
 #pragma once
 
 #include <vector>
@@ -41,51 +41,120 @@ struct key_ranges {
   std::vector<std::int32_t> start, end;
 };
 
-// q (batch * t, heads * d), k and v (batch * s, kv_heads * d): (batch * t, heads * d).
+// Sequences whose rows lie one after another without padding: sequence i has the query rows
+// [q[i], q[i + 1]) and the key rows [k[i], k[i + 1]).
+struct packed_rows {
+  std::vector<std::int64_t> q, k;
+
+  packed_rows() = default;
+  explicit packed_rows(std::vector<std::int64_t> offsets) : q(offsets), k(std::move(offsets)) {}
+  packed_rows(std::vector<std::int64_t> of_q, std::vector<std::int64_t> of_k)
+      : q(std::move(of_q)), k(std::move(of_k)) {}
+};
+
+// What is added to the scores: `values` by relative position, (heads, 2 * reach - 1) for distances
+// key - query from -(reach - 1) on, or `dense` blocks [heads][queries][keys], one a sequence one
+// after another. At most one of them is defined.
+template <class T>
+struct score_bias {
+  tensor<T> relative, dense;
+
+  const tensor<T>& values() const { return dense.defined() ? dense : relative; }
+  kernels::attention_bias<T> view() const {
+    if (dense.defined()) return {dense.data(), kernels::bias_layout::dense, 0};
+    if (!relative.defined()) return {};
+    return {relative.data(), kernels::bias_layout::relative, (relative.cols() + 1) / 2};
+  }
+};
+
+namespace detail {
+
+template <class T>
+void check_attention_shapes(const tensor<T>& q, const tensor<T>& k, const tensor<T>& v,
+                            const kernels::attention_params& p, const packed_rows& rows,
+                            const score_bias<T>& bias, const key_ranges& ranges) {
+  const auto fits = [&](const tensor<T>& x, int heads, const std::vector<std::int64_t>& offsets) {
+    return !offsets.empty() && x.rows() == offsets.back() &&
+           x.cols() == std::int64_t{heads} * p.head_dim;
+  };
+  if (!fits(q, p.heads, rows.q) || !fits(k, p.kv_heads, rows.k) || !(v.dims() == k.dims()))
+    throw shape_error("attention: q " + q.dims().to_string() + ", k " + k.dims().to_string() +
+                      ", v " + v.dims().to_string() + " for sequences of " +
+                      std::to_string(rows.q.empty() ? 0 : rows.q.back()) + " and " +
+                      std::to_string(rows.k.empty() ? 0 : rows.k.back()) + " rows");
+  const std::size_t sequences = rows.q.size() - 1;
+  for (const auto* range : {&ranges.start, &ranges.end})
+    if (!range->empty() && range->size() != sequences)
+      throw shape_error("attention: " + std::to_string(range->size()) + " key ranges for " +
+                        std::to_string(sequences) + " sequences");
+  if (bias.relative.defined()) {
+    const shape& dims = bias.relative.dims();
+    if (bias.dense.defined() || dims.rank() != 2 || dims[0] != p.heads || dims[1] % 2 == 0)
+      throw shape_error("attention: relative bias " + dims.to_string() + " for " +
+                        std::to_string(p.heads) + " heads");
+  }
+  if (bias.dense.defined()) {
+    std::int64_t size = 0;
+    for (std::size_t i = 0; i < sequences && i + 1 < rows.k.size(); ++i)
+      size += p.heads * (rows.q[i + 1] - rows.q[i]) * (rows.k[i + 1] - rows.k[i]);
+    if (bias.dense.size() != size)
+      throw shape_error("attention: a bias of " + std::to_string(bias.dense.size()) +
+                        " elements, expected " + std::to_string(size));
+  }
+}
+
+}  // namespace detail
+
+// q (query rows, heads * d), k and v (key rows, kv_heads * d): (query rows, heads * d).
+template <class T>
+tensor<T> attention(const tensor<T>& q, const tensor<T>& k, const tensor<T>& v,
+                    const kernels::attention_params& p, const packed_rows& rows,
+                    const score_bias<T>& bias = {}, const key_ranges& ranges = {}) {
+  detail::check_attention_shapes(q, k, v, p, rows, bias, ranges);
+  const auto io = [](const tensor<T>& q_, const tensor<T>& k_, const tensor<T>& v_,
+                     const packed_rows& of, const score_bias<T>& add, const key_ranges& seen) {
+    const auto data = [](const std::vector<std::int32_t>& x) {
+      return x.empty() ? nullptr : x.data();
+    };
+    return kernels::attention_io<T>{
+        of.q,      of.k,      q_.data(),        q_.cols(),      k_.data(), k_.cols(),
+        v_.data(), v_.cols(), data(seen.start), data(seen.end), add.view()};
+  };
+  tensor<T> out(q.dims());
+  const tensor<T>& b = bias.values();
+  const bool track = autograd::tracking(q, k, v, b);
+  tensor<T> lse = track ? tensor<T>({p.heads, q.rows()}) : tensor<T>();
+  kernels::attention_forward<T>(p, io(q, k, v, rows, bias, ranges), out.data(), lse.data());
+  if (track)
+    autograd::record<T>(
+        out, {q.node(), k.node(), v.node(), b.node()},
+        [p, io, rows, ranges, q = q.detach(), k = k.detach(), v = v.detach(), o = out.detach(),
+         add = score_bias<T>{bias.relative.detach(), bias.dense.detach()},
+         lse](auto& self, const tensor<T>& g) {
+          tensor<T> dq(q.dims()), dk(k.dims()), dv(v.dims()), db;
+          if (self.input(3)) db = tensor<T>(add.values().dims());
+          kernels::attention_backward<T>(p, io(q, k, v, rows, add, ranges), o.data(), lse.data(),
+                                         g.data(), {dq.data(), dk.data(), dv.data(), db.data()});
+          if (self.input(0)) self.input(0)->accumulate(std::move(dq));
+          if (self.input(1)) self.input(1)->accumulate(std::move(dk));
+          if (self.input(2)) self.input(2)->accumulate(std::move(dv));
+          if (self.input(3)) self.input(3)->accumulate(std::move(db));
+        });
+  return out;
+}
+
+// The same for `batch` sequences of equal length.
 template <class T>
 tensor<T> attention(const tensor<T>& q, const tensor<T>& k, const tensor<T>& v,
                     const kernels::attention_params& p, std::int64_t batch,
                     const key_ranges& ranges = {}) {
-  const auto fits = [&](const tensor<T>& x, int heads) {
-    return batch > 0 && x.rows() % batch == 0 && x.cols() == std::int64_t{heads} * p.head_dim;
-  };
-  if (!fits(q, p.heads) || !fits(k, p.kv_heads) || !(v.dims() == k.dims()))
-    throw shape_error("attention: q " + q.dims().to_string() + ", k " + k.dims().to_string() +
-                      ", v " + v.dims().to_string() + " in " + std::to_string(batch) +
-                      " sequences");
-  for (const auto* range : {&ranges.start, &ranges.end})
-    if (!range->empty() && static_cast<std::int64_t>(range->size()) != batch)
-      throw shape_error("attention: " + std::to_string(range->size()) + " key ranges for " +
-                        std::to_string(batch) + " sequences");
-  const auto io = [batch, ranges](const tensor<T>& q_, const tensor<T>& k_, const tensor<T>& v_) {
-    return kernels::attention_io<T>{batch,
-                                    q_.rows() / batch,
-                                    k_.rows() / batch,
-                                    q_.data(),
-                                    q_.cols(),
-                                    k_.data(),
-                                    k_.cols(),
-                                    v_.data(),
-                                    v_.cols(),
-                                    ranges.start.empty() ? nullptr : ranges.start.data(),
-                                    ranges.end.empty() ? nullptr : ranges.end.data()};
-  };
-  tensor<T> out(q.dims());
-  const bool track = autograd::tracking(q, k, v);
-  tensor<T> lse = track ? tensor<T>({batch, p.heads, q.rows() / batch}) : tensor<T>();
-  kernels::attention_forward<T>(p, io(q, k, v), out.data(), lse.data());
-  if (track)
-    autograd::record<T>(out, {q.node(), k.node(), v.node()},
-                        [p, io, q = q.detach(), k = k.detach(), v = v.detach(), o = out.detach(),
-                         lse](auto& self, const tensor<T>& g) {
-                          tensor<T> dq(q.dims()), dk(k.dims()), dv(v.dims());
-                          kernels::attention_backward<T>(p, io(q, k, v), o.data(), lse.data(),
-                                                         g.data(), dq.data(), dk.data(), dv.data());
-                          if (self.input(0)) self.input(0)->accumulate(std::move(dq));
-                          if (self.input(1)) self.input(1)->accumulate(std::move(dk));
-                          if (self.input(2)) self.input(2)->accumulate(std::move(dv));
-                        });
-  return out;
+  if (batch < 1 || q.rows() % batch || k.rows() % batch)
+    throw shape_error("attention: q " + q.dims().to_string() + " and k " + k.dims().to_string() +
+                      " do not make " + std::to_string(batch) + " equal sequences");
+  return attention(q, k, v, p,
+                   packed_rows(kernels::even_offsets(batch, q.rows() / batch),
+                               kernels::even_offsets(batch, k.rows() / batch)),
+                   {}, ranges);
 }
 
 // Softmax over the last dimension.

@@ -113,4 +113,48 @@ tensor<T> linear_cross_entropy(const tensor<T>& hidden, const weight<T>& w,
   return out;
 }
 
+namespace detail {
+
+// The mean of value(x, target) over all elements; slope(x, target) is its derivative for x.
+template <class T, class Value, class Slope>
+tensor<T> mean_loss(const char* name, const tensor<T>& x, const tensor<T>& targets,
+                    const Value& value, const Slope& slope) {
+  require_shape(name, targets.dims(), x.dims());
+  const T share = x.size() ? T(1) / static_cast<T>(x.size()) : T(0);
+  double total = 0;
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    total += static_cast<double>(value(x.data()[i], targets.data()[i]));
+  tensor<T> out = tensor<T>::full({}, static_cast<T>(total) * share);
+  if (autograd::tracking(x))
+    autograd::record<T>(
+        out, {x.node()},
+        [x = x.detach(), targets = targets.detach(), slope, share](auto& self, const tensor<T>& g) {
+          tensor<T> dx(x.dims());
+          for (std::int64_t i = 0; i < x.size(); ++i)
+            dx.data()[i] = g.item() * share * slope(x.data()[i], targets.data()[i]);
+          self.input(0)->accumulate(std::move(dx));
+        });
+  return out;
+}
+
+}  // namespace detail
+
+// Mean of (x - target)^2.
+template <class T>
+tensor<T> mean_squared_error(const tensor<T>& x, const tensor<T>& targets) {
+  return detail::mean_loss(
+      "mean_squared_error", x, targets, [](T v, T t) { return (v - t) * (v - t); },
+      [](T v, T t) { return 2 * (v - t); });
+}
+
+// Mean binary cross entropy of sigmoid(x) against targets in [0, 1]
+// (torch.nn.functional.binary_cross_entropy_with_logits).
+template <class T>
+tensor<T> binary_cross_entropy(const tensor<T>& x, const tensor<T>& targets) {
+  return detail::mean_loss(
+      "binary_cross_entropy", x, targets,
+      [](T v, T t) { return std::max(v, T(0)) - v * t + std::log1p(std::exp(-std::abs(v))); },
+      [](T v, T t) { return 1 / (1 + std::exp(-v)) - t; });
+}
+
 }  // namespace parlance::inline PARLANCE_ABI::ops

@@ -47,6 +47,54 @@ tensor<T> gather_rows(const tensor<T>& x, std::span<const std::int64_t> rows) {
   return out;
 }
 
+// The mean of the rows [offsets[i], offsets[i + 1]) of a matrix for each i: (segments, cols).
+template <class T>
+tensor<T> segment_mean(const tensor<T>& x, const std::vector<std::int64_t>& offsets) {
+  const std::int64_t cols = x.cols(), n = static_cast<std::int64_t>(offsets.size()) - 1;
+  if (n < 0 || offsets.front() < 0 || offsets.back() > x.rows() ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
+    throw shape_error("segment_mean: segments that do not fit " + x.dims().to_string());
+  // f(row of x, its segment, one over the length of that segment)
+  const auto each = [offsets, n](const auto& f) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t begin = offsets[static_cast<std::size_t>(i)];
+      const std::int64_t end = offsets[static_cast<std::size_t>(i) + 1];
+      for (std::int64_t r = begin; r < end; ++r) f(r, i, T(1) / static_cast<T>(end - begin));
+    }
+  };
+  tensor<T> out = tensor<T>::zeros({n, cols});
+  each([&](std::int64_t r, std::int64_t i, T share) {
+    for (std::int64_t c = 0; c < cols; ++c) out.row(i)[c] += share * x.row(r)[c];
+  });
+  if (autograd::tracking(x))
+    autograd::record<T>(out, {x.node()}, [dims = x.dims(), each](auto& self, const tensor<T>& g) {
+      tensor<T> dx = tensor<T>::zeros(dims);
+      each([&](std::int64_t r, std::int64_t i, T share) {
+        for (std::int64_t c = 0; c < dims.cols(); ++c) dx.row(r)[c] = share * g.row(i)[c];
+      });
+      self.input(0)->accumulate(std::move(dx));
+    });
+  return out;
+}
+
+// A matrix turned: (cols, rows).
+template <class T>
+tensor<T> transpose(const tensor<T>& x) {
+  if (x.dims().rank() != 2) throw shape_error("transpose: " + x.dims().to_string());
+  const auto turn = [](const tensor<T>& from) {
+    tensor<T> to({from.cols(), from.rows()});
+    for (std::int64_t r = 0; r < from.rows(); ++r)
+      for (std::int64_t c = 0; c < from.cols(); ++c) to.row(c)[r] = from.row(r)[c];
+    return to;
+  };
+  tensor<T> out = turn(x);
+  if (autograd::tracking(x))
+    autograd::record<T>(out, {x.node()}, [turn](auto& self, const tensor<T>& g) {
+      self.input(0)->accumulate(turn(g));
+    });
+  return out;
+}
+
 // Columns [begin, begin + count) of every row.
 template <class T>
 tensor<T> columns(const tensor<T>& x, std::int64_t begin, std::int64_t count) {

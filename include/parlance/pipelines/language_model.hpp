@@ -24,14 +24,18 @@ struct pipeline_options {
   progress_callback on_progress;
 };
 
-struct language_model {
-  std::unique_ptr<models::causal_lm> model;
-  std::shared_ptr<const tokenizers::tokenizer> tokenizer;
-  std::optional<tokenizers::chat_template> chat;
+// What a folder says about generation.
+struct generation_defaults {
   generation::generation_config defaults;  // generation_config.json, else config.json
   // config.json's task_specific_params for the pipeline's task.
   generation::generation_config task_defaults;
   std::string task_prefix;
+};
+
+struct language_model : generation_defaults {
+  std::unique_ptr<models::causal_lm> model;
+  std::shared_ptr<const tokenizers::tokenizer> tokenizer;
+  std::optional<tokenizers::chat_template> chat;
 
   const tokenizers::chat_template& require_chat() const {
     if (!chat)
@@ -40,8 +44,13 @@ struct language_model {
   }
 };
 
+struct seq2seq_model : generation_defaults {
+  std::unique_ptr<models::seq2seq_lm> model;
+  std::shared_ptr<tokenizers::tokenizer> tokenizer;  // translation sets its languages
+};
+
 // The tokenizer of a folder, a tokenizer.json or a GGUF file.
-PARLANCE_SPLIT_INLINE std::shared_ptr<const tokenizers::tokenizer> load_tokenizer(
+PARLANCE_SPLIT_INLINE std::shared_ptr<tokenizers::tokenizer> load_tokenizer(
     const std::filesystem::path& path);
 
 PARLANCE_SPLIT_INLINE std::optional<tokenizers::chat_template> load_chat_template(
@@ -51,6 +60,11 @@ PARLANCE_SPLIT_INLINE std::optional<tokenizers::chat_template> load_chat_templat
 PARLANCE_SPLIT_INLINE language_model
 load_language_model(const std::string& name, const pipeline_options& options = {},
                     const std::string& task = "text-generation");
+
+// The same for an encoder-decoder, from a folder.
+PARLANCE_SPLIT_INLINE seq2seq_model load_seq2seq_model(const std::string& name,
+                                                       const pipeline_options& options,
+                                                       const std::string& task);
 
 }  // namespace parlance::inline PARLANCE_ABI::pipelines
 

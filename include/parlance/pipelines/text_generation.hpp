@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text generation and chat, with the options, defaults and outputs of transformers 4.57's
-// TextGenerationPipeline (pipelines/text_generation.py). Beams are refused for now.
+// TextGenerationPipeline (pipelines/text_generation.py). With beams a stream gives what all
+// of them agree on.
 #pragma once
 
 #include <string>

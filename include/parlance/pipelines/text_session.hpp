@@ -81,7 +81,10 @@ class text_session {
 
   generation::generate_hooks make_hooks(bool stops);
 
-  void stream(std::size_t sequence, const std::string& piece);
+  // Of the new ids of a sequence.
+  tokenizers::streaming_decoder make_decoder(std::size_t sequence) const;
+
+  void stream(const std::string& piece);
 
   output make_output(const text_generation_input& in, generation::generated g) const;
 
@@ -90,7 +93,7 @@ class text_session {
   const std::vector<text_generation_input> inputs_;
   std::vector<std::vector<std::int32_t>> prompts_;
   std::size_t copies_ = 1;
-  std::vector<tokenizers::streaming_decoder> decoders_;
+  std::optional<tokenizers::streaming_decoder> streamed_;  // sequence 0, when it is streamed
   callback<std::string_view> on_text_;
   std::optional<generation::decoding_loop> loop_;
   bool keep_text_ = false, told_to_stop_ = false;

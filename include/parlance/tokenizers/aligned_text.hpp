@@ -11,43 +11,45 @@
 #include <vector>
 
 #include "parlance/core/utf8.hpp"
+#include "parlance/tokenizers/alignment.hpp"
 #include "parlance/tokenizers/unicode_normalize.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
-struct byte_range {
-  std::uint32_t begin = 0, end = 0;
-  friend bool operator==(const byte_range&, const byte_range&) = default;
-};
-
 class aligned_text {
  public:
+  class rewriter;
+
   // A slice of the original text that starts at byte `begin` of it.
-  aligned_text(std::string_view text, std::uint32_t begin, bool track)
-      : text_(text), begin_(begin), limit_(limit_for(text)), track_(track) {
-    if (!track) return;
-    ranges_.reserve(text.size());
-    for (std::size_t i = 0; i < text.size();) {
-      const std::uint32_t n = unicode::length_of(text[i]);
-      const auto at = static_cast<std::uint32_t>(begin + i);
-      ranges_.insert(ranges_.end(), n, byte_range{at, at + n});
-      i += n;
-    }
+  aligned_text(std::string_view text, std::uint32_t begin, bool track) : track_(track) {
+    assign(text);
+    begin_ = begin;
+    if (track) map_.copy(static_cast<std::uint32_t>(text.size()), begin);
   }
-  // A slice of text that was transformed before, with the range of each of its bytes.
-  aligned_text(std::string_view text, const byte_range* ranges, bool track)
-      : text_(text),
-        begin_(track && !text.empty() ? ranges[0].begin : 0),
-        limit_(limit_for(text)),
-        track_(track) {
-    if (track) ranges_.assign(ranges, ranges + text.size());
+  // Bytes [begin, end) of text that was transformed before; `at` looks up its alignment, and is
+  // null when none is kept.
+  aligned_text(std::string_view text, alignment::cursor* at, std::size_t begin, std::size_t end)
+      : track_(at != nullptr) {
+    assign_slice(text, at, begin, end);
+  }
+  // The same in place, which spares the memory of a new one.
+  void assign_slice(std::string_view text, alignment::cursor* at, std::size_t begin,
+                    std::size_t end) {
+    assign(text.substr(begin, end - begin));
+    begin_ = static_cast<std::uint32_t>(begin);
+    map_.clear();
+    if (!at || begin == end) return;
+    begin_ = (*at)(begin).begin;
+    at->append_to(map_, begin, end);
   }
 
   const std::string& text() const { return text_; }
-  const std::vector<byte_range>& ranges() const { return ranges_; }
+  alignment::cursor look() const { return {map_, text_}; }
   bool empty() const { return text_.empty(); }
   // True when the text starts where the original does.
-  bool begins_at_origin() const { return (ranges_.empty() ? begin_ : ranges_[0].begin) == 0; }
+  bool begins_at_origin() const { return (map_.size() ? range(0).begin : begin_) == 0; }
+  // Bytes of the original behind byte i.
+  byte_range range(std::size_t i) const { return look()(i); }
 
   // Refuses `size` bytes or characters when no honest normalizer makes that many of this text:
   // rules that multiply it again and again would fill the memory.
@@ -57,148 +59,207 @@ class aligned_text {
                        " bytes");
   }
 
+  // Writes the text anew: f(rewriter&) says what becomes of it, from the first byte to the last.
+  template <class F>
+  void rewrite(F f);
+
   // Rewrites the whole text; `changes` as unicode::normalize gives them.
-  void transform(const std::vector<unicode::change>& changes) {
-    rewriter out(*this);
-    for (const unicode::change& c : changes) out.put(c.code_point, c.delta);
-    out.finish();
-  }
+  void transform(const std::vector<unicode::change>& changes);
 
   // Inserts before the first character; the prefix stands for that character too.
   void prepend(std::string_view prefix) {
     if (text_.empty() || prefix.empty()) return;
     require_room(text_.size() + prefix.size());
     if (track_) {
-      const byte_range first = ranges_.front();
-      const std::size_t old = unicode::length_of(text_[0]);
-      for (std::size_t i = 0; i < old; ++i) ranges_[i] = first;
-      ranges_.insert(ranges_.begin(), prefix.size(), first);
+      alignment map;
+      alignment::cursor at = look();
+      const byte_range first = at(0);
+      const std::uint32_t old = unicode::length_of(text_[0]);
+      map.block(static_cast<std::uint32_t>(prefix.size()), first);
+      map.character(old, first);
+      at.append_to(map, old, text_.size());
+      map_ = std::move(map);
     }
     text_.insert(0, prefix);
   }
 
   // Replaces every match by `content`. `each(text, f)` calls f(begin, end, is_match) over the text.
   template <class EachMatch>
-  void replace(EachMatch each, std::string_view content) {
-    std::string out;
-    std::vector<byte_range> ranges;
-    out.reserve(text_.size());
-    each(std::string_view(text_), [&](std::size_t begin, std::size_t end, bool is_match) {
-      if (!is_match) {
-        out.append(text_, begin, end - begin);
-        if (track_)
-          ranges.insert(ranges.end(), ranges_.begin() + static_cast<std::ptrdiff_t>(begin),
-                        ranges_.begin() + static_cast<std::ptrdiff_t>(end));
-        return;
-      }
-      out += content;
-      require_room(out.size());
-      if (track_)
-        ranges.insert(ranges.end(), content.size(),
-                      end == 0 ? byte_range{begin_, begin_} : ranges_[end - 1]);
-    });
-    text_ = std::move(out);
-    ranges_ = std::move(ranges);
-  }
+  void replace(EachMatch each, std::string_view content);
 
   // Keeps the characters that satisfy `keep`.
   template <class Keep>
-  void filter(Keep keep) {
-    std::size_t to = 0;
-    for (std::size_t from = 0; from < text_.size();) {
-      const unicode::step at = unicode::decode(text_, from);
-      if (keep(at.code_point)) {
-        for (std::size_t k = 0; k < at.length; ++k) {
-          text_[to + k] = text_[from + k];
-          if (track_) ranges_[to + k] = ranges_[from];
-        }
-        to += at.length;
-      }
-      from += at.length;
-    }
-    text_.resize(to);
-    if (track_) ranges_.resize(to);
-  }
+  void filter(Keep keep);
 
   // Replaces each character by map(character).
   template <class Map>
-  void map(Map map) {
-    rewriter out(*this);
-    for (std::size_t i = 0; i < text_.size();) {
-      const unicode::step at = unicode::decode(text_, i);
-      i += at.length;
-      out.put(map(at.code_point), 0);
-    }
-    out.finish();
-  }
+  void map(Map map);
 
   // Keeps bytes [begin, end).
   void trim(std::size_t begin, std::size_t end) {
+    if (track_) {
+      alignment map;
+      look().append_to(map, begin, end);
+      map_ = std::move(map);
+    }
     text_ = text_.substr(begin, end - begin);
-    if (!track_) return;
-    ranges_.erase(ranges_.begin() + static_cast<std::ptrdiff_t>(end), ranges_.end());
-    ranges_.erase(ranges_.begin(), ranges_.begin() + static_cast<std::ptrdiff_t>(begin));
   }
 
   // Replaces each byte by a string of its own, which stands for the byte's whole character.
   template <class BytesTo>
   void expand_bytes(BytesTo bytes_to) {
     std::string out;
-    std::vector<byte_range> ranges;
+    alignment map;
+    alignment::cursor at = look();
     out.reserve(text_.size() * 2);
     for (std::size_t i = 0; i < text_.size(); ++i) {
       const std::string_view piece = bytes_to(static_cast<unsigned char>(text_[i]));
       out += piece;
-      if (track_) ranges.insert(ranges.end(), piece.size(), ranges_[i]);
+      if (track_) map.character(static_cast<std::uint32_t>(piece.size()), at(i));
     }
     text_ = std::move(out);
-    ranges_ = std::move(ranges);
+    map_ = std::move(map);
   }
 
  private:
-  class rewriter {
-   public:
-    explicit rewriter(aligned_text& from) : from_(from) {
-      out_.reserve(from.text_.size());
-      if (from.track_) ranges_.reserve(from.text_.size());
-    }
-    void put(char32_t c, std::int32_t delta) {
-      const std::size_t at = position_;
-      for (std::int32_t k = delta; k <= 0 && position_ < from_.text_.size(); ++k)
-        position_ += unicode::length_of(from_.text_[position_]);
-      const std::size_t before = out_.size();
-      utf8_append(out_, c);
-      if (from_.track_) ranges_.insert(ranges_.end(), out_.size() - before, range(at, delta));
-    }
-    void finish() {
-      from_.text_ = std::move(out_);
-      from_.ranges_ = std::move(ranges_);
-    }
-
-   private:
-    byte_range range(std::size_t at, std::int32_t delta) const {
-      if (delta > 0) {
-        if (at == 0) return {from_.begin_, from_.begin_};
-        --at;
-      }
-      if (at >= from_.ranges_.size())
-        return from_.ranges_.empty() ? byte_range{from_.begin_, from_.begin_}
-                                     : from_.ranges_.back();
-      return from_.ranges_[at];
-    }
-    aligned_text& from_;
-    std::string out_;
-    std::vector<byte_range> ranges_;
-    std::size_t position_ = 0;
-  };
+  void assign(std::string_view text) {
+    text_.assign(text);
+    limit_ = 4096 + 64 * text.size();
+  }
 
   std::string text_;
-  std::vector<byte_range> ranges_;  // one a byte of text_ when track_
-  static std::size_t limit_for(std::string_view text) { return 4096 + 64 * text.size(); }
-
-  std::uint32_t begin_;
-  std::size_t limit_;
+  alignment map_;  // of text_, when track_
+  std::uint32_t begin_ = 0;
+  std::size_t limit_ = 0;
   bool track_;
 };
+
+// Writes a text anew while it reads the old one, and keeps the alignment.
+class aligned_text::rewriter {
+ public:
+  explicit rewriter(aligned_text& from) : from_(from), look_(from.look()) {
+    out_.reserve(from.text_.size());
+  }
+  // The text as it was, and the position up to which it has been read.
+  std::string_view text() const { return from_.text_; }
+  std::size_t position() const { return position_; }
+  bool done() const { return position_ >= from_.text_.size(); }
+  // True while nothing has been written.
+  bool empty() const { return out_.empty(); }
+  void require_room(std::size_t more) const { from_.require_room(out_.size() + more); }
+
+  // Takes the next `length` bytes, whole characters, as they are.
+  void keep(std::size_t length) {
+    out_.append(from_.text_, position_, length);
+    if (from_.track_) look_.append_to(map_, position_, position_ + length);
+    position_ += length;
+  }
+  // Takes the next `length` bytes, all ASCII, each as to(byte).
+  template <class To>
+  void map_ascii(std::size_t length, To to) {
+    const std::size_t before = out_.size();
+    keep(length);
+    for (std::size_t i = before; i < out_.size(); ++i) out_[i] = to(out_[i]);
+  }
+  // Leaves out the next `length` bytes.
+  void skip(std::size_t length) { position_ += length; }
+  // Writes a character: delta 0 for the next one, 1 in addition, -n also drops n more.
+  void put(char32_t c, std::int32_t delta) {
+    const std::size_t at = position_;
+    for (std::int32_t k = delta; k <= 0 && position_ < from_.text_.size(); ++k)
+      position_ += unicode::length_of(from_.text_[position_]);
+    const std::size_t before = out_.size();
+    utf8_append(out_, c);
+    if (from_.track_)
+      map_.character(static_cast<std::uint32_t>(out_.size() - before), range(at, delta));
+  }
+  // Writes `content` for the next `length` bytes; it stands for the last character of them.
+  void replace(std::size_t length, std::string_view content) {
+    position_ += length;
+    require_room(content.size());
+    out_ += content;
+    if (from_.track_)
+      map_.block(static_cast<std::uint32_t>(content.size()),
+                 position_ == 0 ? byte_range{from_.begin_, from_.begin_} : look_(position_ - 1));
+  }
+  // Hands the next `length` bytes to f(aligned_text&) and takes what it makes of them.
+  template <class F>
+  void pass(std::size_t length, F f) {
+    aligned_text part(from_.text_, from_.track_ ? &look_ : nullptr, position_, position_ + length);
+    f(part);
+    out_ += part.text_;
+    if (from_.track_) part.look().append_to(map_, 0, part.text_.size());
+    position_ += length;
+  }
+  void finish() {
+    from_.text_ = std::move(out_);
+    from_.map_ = std::move(map_);
+  }
+
+ private:
+  byte_range range(std::size_t at, std::int32_t delta) {
+    const byte_range none{from_.begin_, from_.begin_};
+    if (delta > 0) {
+      if (at == 0) return none;
+      --at;
+    }
+    if (from_.text_.empty()) return none;
+    return look_(std::min(at, from_.text_.size() - 1));
+  }
+
+  aligned_text& from_;
+  alignment::cursor look_;
+  std::string out_;
+  alignment map_;
+  std::size_t position_ = 0;
+};
+
+template <class F>
+void aligned_text::rewrite(F f) {
+  rewriter out(*this);
+  f(out);
+  out.finish();
+}
+
+inline void aligned_text::transform(const std::vector<unicode::change>& changes) {
+  rewrite([&](rewriter& out) {
+    for (const unicode::change& c : changes) out.put(c.code_point, c.delta);
+  });
+}
+
+template <class EachMatch>
+void aligned_text::replace(EachMatch each, std::string_view content) {
+  rewrite([&](rewriter& out) {
+    each(out.text(), [&](std::size_t begin, std::size_t end, bool is_match) {
+      if (is_match)
+        out.replace(end - begin, content);
+      else
+        out.keep(end - begin);
+    });
+  });
+}
+
+template <class Keep>
+void aligned_text::filter(Keep keep) {
+  rewrite([&](rewriter& out) {
+    const std::string_view t = out.text();
+    for (std::size_t i = 0; i < t.size();) {
+      const unicode::step at = unicode::decode(t, i);
+      if (!keep(at.code_point)) {
+        out.keep(i - out.position());
+        out.skip(at.length);
+      }
+      i += at.length;
+    }
+    out.keep(t.size() - out.position());
+  });
+}
+
+template <class Map>
+void aligned_text::map(Map map) {
+  rewrite([&](rewriter& out) {
+    while (!out.done()) out.put(map(unicode::decode(out.text(), out.position()).code_point), 0);
+  });
+}
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

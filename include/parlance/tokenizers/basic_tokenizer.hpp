@@ -121,6 +121,13 @@ class basic_tokenizer {
 
   std::string decode(std::span<const std::int32_t> ids, const decode_options& options = {}) const;
 
+  // The text of tokens given as strings, as transformers' convert_tokens_to_string makes it.
+  std::string tokens_to_text(string_chain tokens) const {
+    std::string text;
+    for (const std::string& part : decoder_.decode_chain(std::move(tokens))) text += part;
+    return text;
+  }
+
   std::optional<std::string> id_to_token(std::int32_t id) const {
     if (const added_token* t = added_.find(id)) return t->content;
     return id < 0 ? std::nullopt : model_.id_to_token(static_cast<std::uint32_t>(id));

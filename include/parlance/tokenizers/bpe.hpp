@@ -54,9 +54,19 @@ class bpe {
   // The token as tokenizer.json spells it.
   std::optional<std::string> id_to_token(std::uint32_t id) const {
     if (id >= of_id_.size() || of_id_[id] == none) return std::nullopt;
+    std::string out;
+    append_token(id, out);
+    return out;
+  }
+  // The same for an id that is one.
+  void append_token(std::uint32_t id, std::string& out) const {
     const std::uint32_t at = of_id_[id];
-    if (at & foreign_bit) return std::string(foreign_.text(at & ~foreign_bit));
-    return byte_level_ ? byte_level_encode(table_.text(at)) : std::string(table_.text(at));
+    if (at & foreign_bit)
+      out += foreign_.text(at & ~foreign_bit);
+    else if (byte_level_)
+      byte_level_encode(table_.text(at), out);
+    else
+      out += table_.text(at);
   }
 
   // emit(id, begin, end) for the tokens of one piece; begin and end are bytes of it.
@@ -96,39 +106,23 @@ class bpe {
   // The tokens of a word that starts at byte `at` of its piece.
   template <class Emit>
   void tokenize_word(std::string_view word, std::uint32_t at, scratch& s, Emit& emit) const {
-    if (word.size() > word_cache::longest) return merge_word(word, at, s, emit);
-    word_cache::entry found = word_cache::key_of(word);
-    word_cache::entry& known = s.words.at(found);
-    if (!known.is(found)) {
-      int count = 0;
-      merge_word(word, 0, s, [&](std::uint32_t id, std::uint32_t begin, std::uint32_t end) {
-        if (count < word_cache::most) {
-          found.ids[count] = id;
-          found.begin[count] = static_cast<std::uint8_t>(begin);
-          found.end[count] = static_cast<std::uint8_t>(end);
-        }
-        ++count;
-      });
-      if (count > word_cache::most) return merge_word(word, at, s, emit);
-      found.count = static_cast<std::uint8_t>(count);
-      known = found;
-    }
-    for (int i = 0; i < known.count; ++i)
-      emit(known.ids[i], at + known.begin[i], at + known.end[i]);
+    s.words.tokens(
+        word, at, [&](auto&& put) { merge_word(word, s, put); }, emit);
   }
   template <class Emit>
-  void merge_word(std::string_view word, std::uint32_t at, scratch& s, Emit&& emit) const {
+  void merge_word(std::string_view word, scratch& s, Emit& emit) const {
     if (const std::uint32_t id = whole(word, s); id != none)
-      emit(id, at, at + static_cast<std::uint32_t>(word.size()));
+      emit(id, std::uint32_t{0}, static_cast<std::uint32_t>(word.size()));
     else
-      merge_and_emit(word, at, s, emit);
+      merge_and_emit(word, s, emit);
   }
 
   template <class Emit>
-  void merge_and_emit(std::string_view piece, std::uint32_t at, scratch& s, Emit& emit) const {
+  void merge_and_emit(std::string_view piece, scratch& s, Emit& emit) const {
     const bool complete = start(piece, s);
     s.merger.run(merges_);
-    if (!complete && byte_level_) return emit_shifted(piece, at, s, emit);
+    if (!complete && byte_level_) return emit_shifted(piece, s, emit);
+    std::uint32_t at = 0;
     for (const bpe_symbol& symbol : s.merger.symbols) {
       emit(symbol.id, at, at + symbol.length);
       at += symbol.length;
@@ -138,7 +132,7 @@ class bpe {
   // When bytes without a token were dropped, later tokens move left by the length of the printable
   // characters of those bytes, as in the original.
   template <class Emit>
-  void emit_shifted(std::string_view piece, std::uint32_t at, scratch& s, Emit& emit) const {
+  void emit_shifted(std::string_view piece, scratch& s, Emit& emit) const {
     std::vector<std::uint32_t> byte_of;
     for (std::uint32_t i = 0; i < piece.size(); ++i)
       byte_of.insert(byte_of.end(), byte_level_char(static_cast<unsigned char>(piece[i])).size(),
@@ -148,7 +142,7 @@ class bpe {
       std::size_t width = 0;
       const std::string_view raw = table_.text(of_id_[symbol.id]);
       for (const char b : raw) width += byte_level_char(static_cast<unsigned char>(b)).size();
-      emit(symbol.id, at + byte_of[begin], at + byte_of[begin + width - 1] + 1);
+      emit(symbol.id, byte_of[begin], byte_of[begin + width - 1] + 1);
       begin += width;
     }
   }
@@ -229,7 +223,8 @@ class bpe {
   std::vector<std::uint32_t> of_id_;
   pair_table merges_;
   std::uint32_t unk_id_ = none;
-  std::array<std::uint32_t, 256> byte_ids_{};      // of bytes (byte_level_) or ASCII characters
+  std::array<std::uint32_t, 256> byte_ids_{};      // of bytes (byte_level_)
+  std::vector<std::uint32_t> character_ids_;       // of the first characters, when not byte_level_
   std::array<std::uint32_t, 256> fallback_ids_{};  // of <0x00> ... <0xFF>
   std::array<std::uint64_t, 256> ascii_junctions_{};
   pair_table junctions_;

@@ -46,9 +46,11 @@ inline std::string_view byte_level_char(unsigned char b) {
   return {table.bytes.data() + 2 * b, byte_level_table.to_char[b] < 0x80 ? 1u : 2u};
 }
 
-inline std::string byte_level_encode(std::string_view bytes) {
-  std::string out(2 * bytes.size(), '\0');
-  char* to = out.data();
+// Appends the printable characters of `bytes`.
+inline void byte_level_encode(std::string_view bytes, std::string& out) {
+  const std::size_t before = out.size();
+  out.resize(before + 2 * bytes.size());
+  char* to = out.data() + before;
   for (const char b : bytes) {
     const std::string_view c = byte_level_char(static_cast<unsigned char>(b));
     to[0] = c[0];
@@ -56,6 +58,10 @@ inline std::string byte_level_encode(std::string_view bytes) {
     to += c.size();
   }
   out.resize(static_cast<std::size_t>(to - out.data()));
+}
+inline std::string byte_level_encode(std::string_view bytes) {
+  std::string out;
+  byte_level_encode(bytes, out);
   return out;
 }
 

@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "parlance/core/error.hpp"
-#include "parlance/tokenizers/aligned_text.hpp"
+#include "parlance/tokenizers/alignment.hpp"
+#include "parlance/tokenizers/string_list.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -35,7 +36,7 @@ struct padding_options {
 
 struct encoding {
   std::vector<std::int32_t> ids;
-  std::vector<std::string> tokens;
+  string_list tokens;
   std::vector<byte_range> offsets;       // characters (code points) of the input text
   std::vector<byte_range> byte_offsets;  // the same in bytes
   std::vector<std::int32_t> type_ids, attention_mask, special_tokens_mask;
@@ -45,21 +46,10 @@ struct encoding {
 
   std::size_t size() const { return ids.size(); }
 
-  void push_back(std::int32_t id, std::string token, byte_range at, std::int32_t word) {
+  // One more token; `complete` must follow the last one and sets what all have alike. The caller
+  // adds its string to `tokens`.
+  void push_back(std::int32_t id, byte_range at, std::int32_t word) {
     ids.push_back(id);
-    tokens.push_back(std::move(token));
-    offsets.push_back(at);
-    byte_offsets.push_back(at);
-    type_ids.push_back(0);
-    attention_mask.push_back(1);
-    special_tokens_mask.push_back(0);
-    word_ids.push_back(word);
-    sequence_ids.push_back(0);
-  }
-  // The same for many tokens: `complete` must follow the last one and sets what all have alike.
-  void push_fast(std::int32_t id, std::string token, byte_range at, std::int32_t word) {
-    ids.push_back(id);
-    tokens.push_back(std::move(token));
     offsets.push_back(at);
     word_ids.push_back(word);
   }
@@ -70,8 +60,10 @@ struct encoding {
     special_tokens_mask.resize(size(), 0);
     sequence_ids.resize(size(), 0);
   }
-  void push_special(std::int32_t id, std::string token, std::int32_t type_id) {
-    push_back(id, std::move(token), {}, -1);
+  void push_special(std::int32_t id, std::string_view token, std::int32_t type_id) {
+    push_back(id, {}, -1);
+    tokens.add(token);
+    complete();
     type_ids.back() = type_id;
     special_tokens_mask.back() = 1;
     sequence_ids.back() = -1;
@@ -151,10 +143,7 @@ struct encoding {
   // Tokens [begin, end), without what overflowed.
   encoding slice(std::size_t begin, std::size_t end) const {
     encoding out;
-    each_field(out, *this, [&](auto& to, const auto& from) {
-      to.assign(from.begin() + static_cast<std::ptrdiff_t>(begin),
-                from.begin() + static_cast<std::ptrdiff_t>(end));
-    });
+    out.append(*this, begin, end);
     return out;
   }
   void truncate(std::uint32_t max_length, std::uint32_t stride, direction side);
@@ -164,17 +153,19 @@ struct encoding {
   static std::optional<std::int32_t> value(std::int32_t id) {
     return id < 0 ? std::nullopt : std::optional(id);
   }
-  // f(mine, theirs) for every vector.
-  template <class F>
-  static void each_field(encoding& a, const encoding& b, F f) {
-    f(a.ids, b.ids), f(a.tokens, b.tokens), f(a.offsets, b.offsets);
-    f(a.byte_offsets, b.byte_offsets), f(a.type_ids, b.type_ids);
-    f(a.attention_mask, b.attention_mask), f(a.special_tokens_mask, b.special_tokens_mask);
-    f(a.word_ids, b.word_ids), f(a.sequence_ids, b.sequence_ids);
+  void append(const encoding& other, std::size_t begin, std::size_t end) {
+    const auto add = [&](auto& mine, const auto& theirs) {
+      const auto at = theirs.begin();
+      mine.insert(mine.end(), at + static_cast<std::ptrdiff_t>(begin),
+                  at + static_cast<std::ptrdiff_t>(end));
+    };
+    tokens.append(other.tokens, begin, end);
+    add(ids, other.ids), add(offsets, other.offsets), add(byte_offsets, other.byte_offsets);
+    add(type_ids, other.type_ids), add(attention_mask, other.attention_mask);
+    add(special_tokens_mask, other.special_tokens_mask);
+    add(word_ids, other.word_ids), add(sequence_ids, other.sequence_ids);
   }
-  void append(const encoding& other) {
-    each_field(*this, other, [](auto& a, const auto& b) { a.insert(a.end(), b.begin(), b.end()); });
-  }
+  void append(const encoding& other) { append(other, 0, other.size()); }
 };
 
 // Keeps at most max_length tokens; the rest goes to `overflowing` in chunks that overlap by stride.
@@ -213,10 +204,9 @@ inline void encoding::pad(std::uint32_t length, const padding_options& options) 
   for (encoding& part : overflowing) part.pad(length, options);
   if (size() >= length) return;
   encoding filler;
-  for (std::size_t i = size(); i < length; ++i) {
+  for (std::size_t i = size(); i < length; ++i)
     filler.push_special(options.pad_id, options.pad_token, options.pad_type_id);
-    filler.attention_mask.back() = 0;
-  }
+  std::fill(filler.attention_mask.begin(), filler.attention_mask.end(), 0);
   if (options.side == direction::right) {
     append(filler);
   } else {

@@ -45,7 +45,9 @@ using nfkc = unicode_form<unicode::form::nfkc>;
 using nfkd = unicode_form<unicode::form::nfkd>;
 
 struct lowercase {
-  void normalize(aligned_text& text) const { text.transform(unicode::lower_case(text.text())); }
+  void normalize(aligned_text& text) const {
+    text.rewrite([](auto& out) { unicode::to_lower_case(out); });
+  }
   bool unchanged(std::string_view text) const {
     return std::all_of(text.begin(), text.end(), [](char c) {
       return static_cast<unsigned char>(c) < 0x80 && !(c >= 'A' && c <= 'Z');

@@ -66,12 +66,12 @@ class pattern {
 
  private:
   using engine = std::shared_ptr<const regex>;
-  using matcher =
-      std::variant<literal_pattern, engine, scanners::gpt2, scanners::cl100k<3>,
-                   scanners::cl100k<1>, scanners::cl100k<scanners::any_number>,
-                   scanners::cl100k<1, true>, scanners::o200k<3, true>, scanners::o200k<1, false>,
-                   scanners::deepseek_words, scanners::deepseek_cjk, scanners::number<1>,
-                   scanners::number<3>, scanners::number<scanners::any_number>>;
+  using matcher = std::variant<literal_pattern, engine, scanners::gpt2, scanners::cl100k<3>,
+                               scanners::cl100k<1>, scanners::cl100k<scanners::any_number>,
+                               scanners::cl100k<1, true>, scanners::o200k<3, true>,
+                               scanners::o200k<1, false>, scanners::deepseek_words,
+                               scanners::deepseek_cjk, scanners::number<1>, scanners::number<3>,
+                               scanners::number<scanners::any_number>, scanners::two_spaces>;
 
   // literal_pattern when no scanner is known for the expression.
   static matcher known(std::string_view r);
@@ -168,6 +168,7 @@ inline pattern::matcher pattern::known(std::string_view r) {
   if (r == k::deepseek_numbers) return scanners::number<3>{};
   if (r == "\\p{N}") return scanners::number<1>{};
   if (r == "\\p{N}+") return scanners::number<scanners::any_number>{};
+  if (r == " {2,}") return scanners::two_spaces{};
   return literal_pattern{};
 }
 

@@ -46,9 +46,14 @@ struct template_processing {
 
   std::vector<encoding> process(std::vector<encoding> list, bool add_special_tokens) const {
     std::vector<encoding> out;
-    for (const piece& p : list.size() > 1 ? pair : single) {
+    const std::vector<piece>& pieces = list.size() > 1 ? pair : single;
+    for (auto at = pieces.begin(); at != pieces.end(); ++at) {
+      const piece& p = *at;
       if (p.sequence >= 0) {
-        out.push_back(list.at(static_cast<std::size_t>(p.sequence)));
+        encoding& from = list.at(static_cast<std::size_t>(p.sequence));
+        const bool again = std::any_of(
+            at + 1, pieces.end(), [&](const piece& later) { return later.sequence == p.sequence; });
+        out.push_back(again ? from : std::move(from));
         out.back().set_type(p.type_id);
         if (types_of_overflowing && add_special_tokens)
           for (encoding& part : out.back().overflowing) part.set_type(p.type_id);

@@ -56,47 +56,49 @@ class pre_tokenized {
   template <class F>
   void rewrite_each(F f) {
     std::string buffer;
-    std::vector<byte_range> ranges;
+    alignment map;
     std::vector<split> out;
     out.reserve(splits_.size());
     buffer.reserve(text().size() + text().size() / 8);
+    alignment whole;
+    if (track_ && !changed_) whole.copy(static_cast<std::uint32_t>(original_.size()), 0);
+    alignment::cursor look(changed_ ? map_ : whole, text());
+    alignment::cursor* const at = track_ ? &look : nullptr;
+    aligned_text piece(text(), at, 0, 0);
     for (const split& s : splits_) {
-      aligned_text piece = slice(s);
+      piece.assign_slice(text(), at, s.begin, s.end);
       if (s.token < 0) f(piece);
       if (piece.empty()) continue;
       const auto begin = static_cast<std::uint32_t>(buffer.size());
       buffer += piece.text();
-      ranges.insert(ranges.end(), piece.ranges().begin(), piece.ranges().end());
+      if (track_) piece.look().append_to(map, 0, piece.text().size());
       out.push_back({begin, static_cast<std::uint32_t>(buffer.size()), s.token});
     }
     buffer_ = std::move(buffer);
-    ranges_ = std::move(ranges);
+    map_ = std::move(map);
     splits_ = std::move(out);
     changed_ = true;
   }
 
-  // Original bytes behind buffer bytes [begin, end), begin < end; whole characters.
-  byte_range original_range(std::uint32_t begin, std::uint32_t end) const {
-    if (changed_) return {ranges_[begin].begin, ranges_[end - 1].end};
-    while (begin > 0 && unicode::is_continuation(original_[begin])) --begin;
-    while (end < original_.size() && unicode::is_continuation(original_[end])) ++end;
-    return {begin, end};
-  }
-
-  // Start of a split in the original.
-  std::uint32_t original_begin(const split& s) const {
-    return changed_ ? (track_ ? ranges_[s.begin].begin : 0) : s.begin;
+  // f(begin, end) gives the original bytes behind buffer bytes [begin, end), begin < end; whole
+  // characters. Fastest when asked in order.
+  auto original_ranges() const {
+    return [this, at = alignment::cursor(map_, buffer_)](std::uint32_t begin,
+                                                         std::uint32_t end) mutable {
+      if (changed_) {
+        const byte_range first = at(begin);
+        return byte_range{first.begin, end - begin == 1 ? first.end : at(end - 1).end};
+      }
+      while (begin > 0 && unicode::is_continuation(original_[begin])) --begin;
+      while (end < original_.size() && unicode::is_continuation(original_[end])) ++end;
+      return byte_range{begin, end};
+    };
   }
 
  private:
-  aligned_text slice(const split& s) const {
-    if (!changed_) return {text(s), s.begin, track_};
-    return {text(s), track_ ? ranges_.data() + s.begin : nullptr, track_};
-  }
-
   std::string_view original_;
   std::string buffer_;
-  std::vector<byte_range> ranges_;  // of the bytes of buffer_, when track_ and changed_
+  alignment map_;  // of buffer_, when track_ and changed_
   std::vector<split> splits_;
   bool track_;
   bool changed_ = false;

@@ -5,6 +5,7 @@
 // other one character by character. Source: crate spm_precompiled, normalizers/precompiled.rs.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -116,55 +117,95 @@ struct precompiled {
   }
 
   void normalize(aligned_text& text) const {
-    const std::string_view t = text.text();
-    if (unchanged(t)) return;
-    std::vector<unicode::change> changes;
-    changes.reserve(t.size());
-    bool modified = false;
-    const auto replace = [&](std::string_view part) {
-      const auto found = map->shortest(part);
-      if (!found) return false;
-      modified = true;
-      text.require_room(changes.size() + found->replacement.size());
-      append(changes, found->replacement, static_cast<std::int32_t>(utf8_length(part)));
-      return true;
-    };
-    for (std::size_t i = 0; i < t.size();) {
-      const std::size_t end = unicode::grapheme_end(t, i);
-      if (end - i < 6 && replace(t.substr(i, end - i))) {
-        i = end;
-        continue;
+    if (unchanged(text.text())) return;
+    text.rewrite([&](aligned_text::rewriter& out) {
+      const std::string_view t = out.text();
+      writer to{out};
+      for (std::size_t i = 0; i < t.size();) {
+        if (const std::size_t n = stable_run(t, i)) {
+          to.keep(i, n);
+          i += n;
+          continue;
+        }
+        const std::size_t end = unicode::grapheme_end(t, i);
+        if (end - i < 6 && replace(to, t.substr(i, end - i))) {
+          i = end;
+          continue;
+        }
+        while (i < end) {
+          const std::size_t n = unicode::length_of(t[i]);
+          if (!replace(to, t.substr(i, n))) to.keep(i, n);
+          i += n;
+        }
       }
-      while (i < end) {
-        const unicode::step at = unicode::decode(t, i);
-        if (!replace(t.substr(i, at.length))) changes.push_back({at.code_point, 0});
-        i += at.length;
-      }
-    }
-    if (modified) text.transform(changes);
+      to.flush();
+    });
   }
 
   // True for text of single-byte characters that have no entry.
   bool unchanged(std::string_view text) const {
-    for (const char c : text)
-      if (static_cast<unsigned char>(c) >= 0x80 || !stable_[static_cast<unsigned char>(c)])
-        return false;
-    return true;
+    return std::all_of(text.begin(), text.end(), [&](char c) { return is_stable(c); });
   }
 
   std::shared_ptr<const charsmap> map;
 
  private:
-  // Characters replace one another in order; what is left over is inserted behind, or goes with the
-  // last character before.
-  static void append(std::vector<unicode::change>& out, std::string_view replacement,
-                     std::int32_t old_count) {
-    for (std::size_t i = 0; i < replacement.size(); --old_count) {
-      const unicode::step at = unicode::decode(replacement, i);
-      out.push_back({at.code_point, old_count > 0 ? 0 : 1});
+  // Bytes from i that no entry can touch: ASCII without an entry, and without what a mark behind it
+  // could join.
+  std::size_t stable_run(std::string_view t, std::size_t i) const {
+    std::size_t end = i;
+    while (end < t.size() && is_stable(t[end])) ++end;
+    const bool joins = end < t.size() && static_cast<unsigned char>(t[end]) >= 0x80;
+    return end - i - (joins && end > i);
+  }
+  bool is_stable(char c) const {
+    return static_cast<unsigned char>(c) < 0x80 && stable_[static_cast<unsigned char>(c)];
+  }
+  // Pairs old and new characters as the original does, which counts a character that became nothing
+  // to the last one written: that one is held back until it is known what follows.
+  struct writer {
+    aligned_text::rewriter& out;
+    std::optional<unicode::change> last = std::nullopt;
+
+    void flush() {
+      if (last) out.put(last->code_point, last->delta);
+      last.reset();
+    }
+    void put(char32_t c, std::int32_t delta) {
+      flush();
+      last = {c, delta};
+    }
+    // Bytes [i, i + n) stay. The rewriter is not there yet when the text began with characters that
+    // became nothing: what follows is then paired with them.
+    void keep(std::size_t i, std::size_t n) {
+      flush();
+      if (out.position() == i) return out.keep(n);
+      for (const std::size_t end = i + n; i < end; i += unicode::length_of(out.text()[i]))
+        out.put(unicode::decode(out.text(), i).code_point, 0);
+    }
+    void drop(std::int32_t characters) {
+      if (last) {
+        last->delta -= characters;
+        return;
+      }
+      for (; characters > 0 && !out.empty() && !out.done(); --characters)
+        out.skip(unicode::length_of(out.text()[out.position()]));
+    }
+  };
+
+  // Characters replace one another in order; what is left over is inserted behind, or dropped.
+  bool replace(writer& to, std::string_view part) const {
+    const auto found = map->shortest(part);
+    if (!found) return false;
+    to.out.require_room(found->replacement.size());
+    auto old_count = static_cast<std::int32_t>(utf8_length(part));
+    for (std::size_t i = 0; i < found->replacement.size(); --old_count) {
+      const unicode::step at = unicode::decode(found->replacement, i);
+      to.put(at.code_point, old_count > 0 ? 0 : 1);
       i += at.length;
     }
-    if (old_count > 0 && !out.empty()) out.back().delta -= old_count;
+    if (old_count > 0) to.drop(old_count);
+    return true;
   }
 
   std::array<bool, 128> stable_{};

@@ -4,6 +4,7 @@
 // end of the match that starts at i, or i when none does. Text must be valid UTF-8.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -201,6 +202,14 @@ struct deepseek_words {
 template <int D>
 struct number {
   static std::size_t match(std::string_view t, std::size_t i) { return digits(t, i, D); }
+};
+
+//  {2,}
+struct two_spaces {
+  static std::size_t match(std::string_view t, std::size_t i) {
+    const std::size_t end = std::min(t.find_first_not_of(' ', i), t.size());
+    return end - i < 2 ? i : end;
+  }
 };
 
 // [一-龥぀-ゟ゠-ヿ]+

@@ -14,28 +14,9 @@
 #include <vector>
 
 #include "parlance/core/error.hpp"
+#include "parlance/tokenizers/string_list.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
-
-// Strings one after the other in one buffer.
-class string_list {
- public:
-  void add(std::string_view s) {
-    arena_ += s;
-    ends_.push_back(arena_.size());
-  }
-  std::size_t size() const { return ends_.size(); }
-  std::size_t bytes() const { return arena_.size(); }
-  std::string_view operator[](std::size_t i) const {
-    const std::size_t begin = i ? ends_[i - 1] : 0;
-    return std::string_view(arena_).substr(begin, ends_[i] - begin);
-  }
-  void clear() { arena_.clear(), ends_.clear(); }
-
- private:
-  std::string arena_;
-  std::vector<std::size_t> ends_;
-};
 
 // What a model is built from.
 struct model_data {
@@ -193,6 +174,9 @@ class vocabulary {
   std::optional<std::string> token(std::uint32_t id) const {
     if (id >= entry_of_.size() || entry_of_[id] == none) return std::nullopt;
     return std::string(table_.text(entry_of_[id]));
+  }
+  void append_token(std::uint32_t id, std::string& out) const {
+    if (id < entry_of_.size() && entry_of_[id] != none) out += table_.text(entry_of_[id]);
   }
   // f(token, id), in the order of the file.
   template <class F>

@@ -53,6 +53,9 @@ class tokenizer
   // code that is no token, unsupported_error for other tokenizers.
   void set_src_lang(const std::string& code) { set_language(code); }
   void set_tgt_lang(const std::string& code) { set_language(code); }
+  bool has_languages() const;
+  // The token of a language code; option_error for a code that is no token.
+  std::int32_t language_id(const std::string& code) const;
 
   // Marian: texts that follow are targets (Python's text_target=) or, as at the start, sources;
   // decoding is always that of targets. unsupported_error for other tokenizers.
@@ -77,6 +80,7 @@ class tokenizer
   void apply_config();
   void set_post_processor(json node);
   void set_class_post_processor(const tokenizer_class& c);
+  std::string language_token(const std::string& code) const;
   void set_language(const std::string& code);
   void use_target(bool yes);
 

@@ -18,7 +18,8 @@
 
 namespace parlance::inline PARLANCE_ABI::tokenizers::unicode {
 
-// delta 0 replaces the next source character, 1 is inserted, -n also drops n more source characters.
+// delta 0 replaces the next source character, 1 is inserted, -n also drops n more source
+// characters.
 struct change {
   char32_t code_point;
   std::int32_t delta;
@@ -176,25 +177,22 @@ inline bool is_normalized(std::string_view text, form f) {
   return true;
 }
 
-inline std::vector<change> lower_case(std::string_view text) {
+// Writes the text of an aligned_text::rewriter anew in lower case.
+template <class Rewriter>
+void to_lower_case(Rewriter& out) {
   using namespace unicode_tables;
-  std::vector<change> out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const step at = decode(text, i);
-    i += at.length;
+  const std::string_view text = out.text();
+  while (!out.done()) {
+    if (const std::size_t n = ascii_run(text, out.position())) {
+      out.map_ascii(n, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      continue;
+    }
+    const step at = decode(text, out.position());
     std::int32_t delta = 0;
-    const auto put = [&](char32_t c) {
-      out.push_back({c, delta});
-      delta = 1;
-    };
-    const char32_t c = at.code_point;
-    if (c < 0x80)
-      put(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    else if (!impl::map_character(lower_key, lower_start, lower_pool, c, put))
-      put(c);
+    const auto put = [&](char32_t c) { out.put(c, delta), delta = 1; };
+    if (!impl::map_character(lower_key, lower_start, lower_pool, at.code_point, put))
+      out.keep(at.length);
   }
-  return out;
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers::unicode

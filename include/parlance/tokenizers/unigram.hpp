@@ -18,6 +18,7 @@
 #include "parlance/tokenizers/byte_trie.hpp"
 #include "parlance/tokenizers/token_table.hpp"
 #include "parlance/tokenizers/unicode.hpp"
+#include "parlance/tokenizers/word_cache.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -36,9 +37,12 @@ class unigram {
     std::uint32_t id;     // of that piece; `none` while nothing ends here
   };
   struct scratch {
+    word_cache words;
     std::vector<node> nodes;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> path;  // (end, id), last piece first
   };
+
+  object_pool<scratch>::loan borrow_scratch() const { return scratches_.take(); }
 
   // The ids of data.tokens are 0, 1, ...; throws format_error for an unk_id outside of them.
   unigram(model_data data, unigram_options options);
@@ -54,14 +58,22 @@ class unigram {
   std::optional<std::string> id_to_token(std::uint32_t id) const {
     return id < pieces_.size() ? std::optional(std::string(pieces_[id])) : std::nullopt;
   }
+  void append_token(std::uint32_t id, std::string& out) const { out += pieces_[id]; }
 
-  // emit(id, begin, end) for the pieces of one text; begin and end are bytes of it. Throws
-  // format_error when an unknown token is needed and unk_id is not set.
   // True when the token's string is the text it stands for: that of unknown characters.
   bool token_is_text(std::uint32_t id) const { return options_.unk_id == id; }
 
+  // emit(id, begin, end) for the pieces of one text; begin and end are bytes of it. Throws
+  // format_error when an unknown token is needed and unk_id is not set.
   template <class Emit>
   void tokenize(std::string_view text, scratch& s, Emit emit) const {
+    s.words.tokens(
+        text, 0, [&](auto&& put) { segment(text, s, put); }, emit);
+  }
+
+ private:
+  template <class Emit>
+  void segment(std::string_view text, scratch& s, Emit& emit) const {
     if (text.empty()) return;
     best_nodes(text, s.nodes);
     s.path.clear();
@@ -83,7 +95,6 @@ class unigram {
     }
   }
 
- private:
   void best_nodes(std::string_view text, std::vector<node>& nodes) const {
     nodes.assign(text.size() + 1, {0.0, 0, none});
     for (std::uint32_t begin = 0; begin < text.size();) {
@@ -132,6 +143,7 @@ class unigram {
   byte_trie trie_;
   double unk_score_ = 0.0;
   std::array<std::uint32_t, 256> byte_ids_{};  // of <0x00> ... <0xFF>
+  object_pool<scratch> scratches_;
 };
 
 inline unigram::unigram(model_data data, unigram_options options)

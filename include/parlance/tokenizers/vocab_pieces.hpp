@@ -84,7 +84,6 @@ class vocab_pieces {
  public:
   struct scratch {
     sentence_piece_normalizer::result normalized;
-    unigram::scratch nodes;
   };
 
   // Throws format_error when the vocabulary has no `unk_token`, unsupported_error for models that
@@ -120,12 +119,12 @@ class vocab_pieces {
       emit(id == unknown ? id_of(std::string_view(view).substr(b, e - b)) : ids_[id],
            begin + ranges[b].begin, begin + ranges[e - 1].end);
     };
-    if (const auto* m = std::get_if<unigram>(&pieces_)) {
-      m->tokenize(view, s.nodes, put);
-    } else {
-      auto scratch = std::get<bpe>(pieces_).borrow_scratch();
-      std::get<bpe>(pieces_).tokenize(view, scratch, put);
-    }
+    std::visit(
+        [&](const auto& model) {
+          auto scratch = model.borrow_scratch();
+          model.tokenize(view, scratch, put);
+        },
+        pieces_);
   }
 
  private:
@@ -191,6 +190,9 @@ class translation_pieces {
   std::uint32_t token_to_id(std::string_view token) const { return now().words().find(token); }
   std::optional<std::string> id_to_token(std::uint32_t id) const {
     return target_->words().token(id);
+  }
+  void append_token(std::uint32_t id, std::string& out) const {
+    target_->words().append_token(id, out);
   }
   // The unknown token for an id that is none, as transformers decodes it.
   std::uint32_t decoded_id(std::uint32_t id) const {

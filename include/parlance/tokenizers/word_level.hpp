@@ -29,6 +29,7 @@ class word_level {
   std::uint32_t token_limit() const { return words_.limit(); }
   std::uint32_t token_to_id(std::string_view token) const { return words_.find(token); }
   std::optional<std::string> id_to_token(std::uint32_t id) const { return words_.token(id); }
+  void append_token(std::uint32_t id, std::string& out) const { words_.append_token(id, out); }
 
   // emit(id, begin, end) once. Throws format_error for an unknown word when the vocabulary has no
   // unknown token.

@@ -14,6 +14,7 @@
 #include "parlance/core/utf8.hpp"
 #include "parlance/tokenizers/byte_trie.hpp"
 #include "parlance/tokenizers/token_table.hpp"
+#include "parlance/tokenizers/word_cache.hpp"
 
 namespace parlance::inline PARLANCE_ABI::tokenizers {
 
@@ -28,8 +29,10 @@ class word_piece {
     struct part {
       std::uint32_t id, begin, end;
     };
+    word_cache words;
     std::vector<part> parts;
   };
+  object_pool<scratch>::loan borrow_scratch() const { return scratches_.take(); }
 
   word_piece(const model_data& data, word_piece_options options)
       : options_(std::move(options)), words_(data) {
@@ -47,11 +50,19 @@ class word_piece {
   std::uint32_t token_limit() const { return words_.limit(); }
   std::uint32_t token_to_id(std::string_view token) const { return words_.find(token); }
   std::optional<std::string> id_to_token(std::uint32_t id) const { return words_.token(id); }
+  void append_token(std::uint32_t id, std::string& out) const { words_.append_token(id, out); }
 
   // emit(id, begin, end) for the tokens of one word; begin and end are bytes of it.
   // Throws format_error when an unknown token is needed and the vocabulary has none.
   template <class Emit>
   void tokenize(std::string_view word, scratch& s, Emit emit) const {
+    s.words.tokens(
+        word, 0, [&](auto&& put) { cut(word, s, put); }, emit);
+  }
+
+ private:
+  template <class Emit>
+  void cut(std::string_view word, scratch& s, Emit& emit) const {
     if (word.empty()) return;
     if (!cover(word, s)) {
       if (unk_id_ == vocabulary::none)
@@ -62,8 +73,6 @@ class word_piece {
     }
     for (const scratch::part& p : s.parts) emit(p.id, p.begin, p.end);
   }
-
- private:
   bool cover(std::string_view word, scratch& s) const {
     const std::size_t most = options_.max_input_chars_per_word;
     if (word.size() > most && utf8_length(word) > most) return false;
@@ -89,6 +98,7 @@ class word_piece {
   byte_trie::state continuing_ = byte_trie::root();
   bool can_continue_ = true;
   std::uint32_t unk_id_ = vocabulary::none;
+  object_pool<scratch> scratches_;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::tokenizers

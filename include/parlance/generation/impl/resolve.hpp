@@ -48,6 +48,16 @@ inline void check_beams(const resolved_config& c) {
     bad_option("num_beam_groups",
                "expected 1 to num_beams, got " + std::to_string(c.num_beam_groups),
                "nearest: " + std::to_string(c.num_beam_groups < 1 ? 1 : c.num_beams));
+  if (c.num_beam_groups > 1 && c.num_beams % c.num_beam_groups)
+    bad_option("num_beam_groups",
+               "expected a divisor of num_beams = " + std::to_string(c.num_beams) + ", got " +
+                   std::to_string(c.num_beam_groups),
+               "nearest: 1");
+  if (c.num_beam_groups > 1 && !(c.diversity_penalty > 0))
+    bad_option("diversity_penalty",
+               "expected a number above 0 with beam groups, got " +
+                   number_text(c.diversity_penalty),
+               "otherwise the groups are identical");
   const std::int64_t returned = c.num_return_sequences;
   if (returned < 1)
     bad_option("num_return_sequences", "expected at least 1, got " + std::to_string(returned),

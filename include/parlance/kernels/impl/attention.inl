@@ -11,6 +11,14 @@ PARLANCE_ALWAYS_INLINE vf tanh_of(vf x) {
   return set1(1.0f) - set1(2.0f) / (exp(x + x) + set1(1.0f));
 }
 
+// to[c] += from[c] for the columns [begin, end) only: a row of a bias has no padding.
+PARLANCE_ALWAYS_INLINE void add_columns(float* to, const float* from, std::int64_t begin,
+                                        std::int64_t end) {
+  std::int64_t c = begin;
+  for (; c + vf::lanes <= end; c += vf::lanes) store(to + c, load(to + c) + load(from + c));
+  for (; c < end; ++c) to[c] += from[c];
+}
+
 struct flash_block {
   std::int64_t rows, padded_rows, d, padded_d;
   float *q, *scores, *out, *max, *sum, *k, *v;  // k, v: room for unpacked keys and values
@@ -27,7 +35,8 @@ struct flash_block {
     const std::int64_t width = detail::score_block;
     const std::int64_t k_size = few || is_float ? 0 : width * d;
     const std::int64_t v_size = item.v_padded && (few || is_float) ? 0 : width * padded_d;
-    const std::int64_t q_size = detail::round_up(padded_rows * d, 16);
+    const std::int64_t q_rows = few ? detail::round_up(rows, 4) : padded_rows;
+    const std::int64_t q_size = detail::round_up(q_rows * d, 16);
     const std::int64_t s_size = padded_rows * detail::score_stride;
     const std::int64_t o_size = padded_rows * padded_d;
     q = detail::attention_scratch(detail::attention_slot::rows,
@@ -94,14 +103,15 @@ struct flash_block {
   }
 
   // Turns row r of the scores into weights. Only the columns [begin, end) of `columns` are visible;
-  // the others may hold anything and get weight 0.
+  // the others may hold anything and get weight 0. `bias`: of these columns, or null.
   void soften(std::int64_t r, std::int64_t begin, std::int64_t end, std::int64_t columns,
-              float softcap) {
+              float softcap, const float* bias) {
     float* s = scores + r * detail::score_stride;
     if (begin >= end) {
       std::fill_n(s, columns, 0.0f);
       return;
     }
+    if (bias) add_columns(s, bias, begin, end);
     if (softcap > 0) {
       const vf cap = set1(softcap), inverse = set1(1 / softcap);
       for (std::int64_t c = 0; c < columns; c += vf::lanes)
@@ -172,8 +182,10 @@ void flash_queries(const detail::flash_item<E>& item, std::int64_t first, std::i
     for (std::int64_t r = 0; r < block.rows; ++r) {
       const std::int64_t i = position + r / item.q.group;
       const std::int64_t from = std::max(begin, item.keys.begin(i)) - at;
+      const float* bias =
+          item.bias ? item.bias.at(first + r / item.q.group, r % item.q.group) + at : nullptr;
       block.soften(r, std::max<std::int64_t>(from, 0), std::min(stop, item.keys.end(i)) - at,
-                   columns, item.softcap);
+                   columns, item.softcap, bias);
     }
     // Only positions that some row sees: the others may never have been written.
     const std::int64_t seen = std::max(at, begin);

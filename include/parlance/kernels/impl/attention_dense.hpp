@@ -23,12 +23,14 @@ struct dense_item {
   std::int64_t position, n, s;  // position of the first query, queries, keys
   visible_keys keys;
   float scale, softcap;
+  bias_rows<const float> bias;
   float* out;
   std::int64_t ldo;
   float* lse;  // lse[head of the group * lse_stride + query]
   std::int64_t lse_stride;
   float *dq, *dk, *dv;  // dq with row stride ldo
   std::int64_t ldd;
+  bias_rows<float> dbias;  // added to
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels::detail
@@ -62,6 +64,7 @@ struct plain_query {
   std::int64_t begin, end;
   int head_dim;
   float scale, softcap;
+  const T* bias = nullptr;  // of key 0
 
   // The score of key j; `slope` is the derivative of the soft cap.
   T score(std::int64_t j, T& slope) const {
@@ -69,6 +72,7 @@ struct plain_query {
     for (int c = 0; c < head_dim; ++c) sum += q[c] * k[j * ldk + c];
     sum *= T(scale);
     slope = 1;
+    if (bias) sum += bias[j];
     if (!(softcap > 0)) return sum;
     const T bent = std::tanh(sum / T(softcap));
     slope = 1 - bent * bent;
@@ -87,9 +91,9 @@ struct plain_query {
     for (int c = 0; c < head_dim && sum > 0; ++c) out[c] /= sum;
     return sum > 0 ? top + std::log(sum) : top;
   }
-  // Writes dq, adds to dk and dv (row stride ldd).
-  void backward(const T* out, T lse, const T* gradient, T* dq, T* dk, T* dv,
-                std::int64_t ldd) const {
+  // Writes dq, adds to dk and dv (row stride ldd) and, unless it is null, to dbias.
+  void backward(const T* out, T lse, const T* gradient, T* dq, T* dk, T* dv, std::int64_t ldd,
+                T* dbias) const {
     T delta = 0, slope;
     for (int c = 0; c < head_dim; ++c) delta += gradient[c] * out[c];
     std::fill_n(dq, head_dim, T(0));
@@ -97,7 +101,8 @@ struct plain_query {
       const T weight = std::exp(score(j, slope) - lse);
       T product = 0;
       for (int c = 0; c < head_dim; ++c) product += gradient[c] * v[j * ldv + c];
-      const T ds = weight * (product - delta) * slope * T(scale);
+      const T slant = weight * (product - delta) * slope, ds = slant * T(scale);
+      if (dbias) dbias[j] += slant;
       for (int c = 0; c < head_dim; ++c) {
         dv[j * ldd + c] += weight * gradient[c];
         dk[j * ldd + c] += ds * q[c];

@@ -44,6 +44,18 @@ struct visible_keys {
   }
 };
 
+// What is added to the scores of a group of heads: to that of query i of a piece of work and key j
+// the value data[head of the group * head + i * query + j]. A table by relative position has a
+// `query` of -1. The gradient of such a table lies in the same way.
+template <class T>
+struct bias_rows {
+  T* data = nullptr;
+  std::int64_t head = 0, query = 0;
+
+  explicit operator bool() const { return data != nullptr; }
+  T* at(std::int64_t i, std::int64_t h) const { return data + h * head + i * query; }
+};
+
 // Rows of the heads of one group, [query][head of the group][head_dim]: row r is query r / group.
 struct head_rows {
   const float* data;
@@ -64,6 +76,7 @@ struct flash_item {
   std::int64_t ldv;
   bool v_padded;  // value rows can be read up to the next multiple of 16 columns
   float scale, softcap;
+  bias_rows<const float> bias;  // from the first query on
   visible_keys keys;
   std::int64_t position, n;  // of the first query; number of queries
   std::int64_t begin, end;   // the share of the keys to look at

@@ -28,6 +28,7 @@ inline void dense_forward(const detail::dense_item& dense) {
   item.v_padded = true;
   item.scale = dense.scale;
   item.softcap = dense.softcap;
+  item.bias = dense.bias;
   item.keys = dense.keys;
   item.position = dense.position;
   item.n = dense.n;
@@ -96,14 +97,16 @@ struct backward_queries {
   }
 
   // Scores and products with the values in row r become weights and the gradient of the scores.
+  // `bias`, `dbias`: of these columns, or null.
   void differentiate(std::int64_t r, std::int64_t begin, std::int64_t end, std::int64_t columns,
-                     float lse, float softcap) {
+                     float lse, float softcap, const float* bias, float* dbias) {
     float *w = weights + r * detail::score_stride, *ds = slopes + r * detail::score_stride;
     if (begin >= end) {
       std::fill_n(w, columns, 0.0f);
       std::fill_n(ds, columns, 0.0f);
       return;
     }
+    if (bias) add_columns(w, bias, begin, end);
     const vf top = set1(lse), mean = set1(delta[r]), one = set1(1.0f);
     const vf cap = set1(softcap), inverse = set1(softcap > 0 ? 1 / softcap : 0.0f);
     for (std::int64_t c = 0; c < columns; c += vf::lanes) {
@@ -121,6 +124,7 @@ struct backward_queries {
       std::fill(x, x + begin, 0.0f);
       std::fill(x + end, x + columns, 0.0f);
     }
+    if (dbias) add_columns(dbias, ds, begin, end);
   }
 };
 
@@ -155,8 +159,10 @@ inline void backward_queries_block(const detail::dense_item& item, const backwar
       const std::int64_t i = position + r / group;
       const std::int64_t from = std::max<std::int64_t>(item.keys.begin(i) - at, 0);
       const float lse = item.lse[r % group * item.lse_stride + first + r / group];
+      const std::int64_t query = first + r / group, head = r % group;
       queries.differentiate(r, from, std::min(stop, item.keys.end(i)) - at, columns, lse,
-                            item.softcap);
+                            item.softcap, item.bias ? item.bias.at(query, head) + at : nullptr,
+                            item.dbias ? item.dbias.at(query, head) + at : nullptr);
     }
     backward_block(keys, queries, at, stop, std::max(at, begin));
   }

@@ -7,9 +7,11 @@
 #include "parlance/io/checkpoint_folder.hpp"
 #include "parlance/io/hub_cache.hpp"
 #include "parlance/models/auto.hpp"
+#include "parlance/models/bart.hpp"
 #include "parlance/models/gguf_checkpoint.hpp"
 #include "parlance/models/gpt2.hpp"
 #include "parlance/models/llama.hpp"
+#include "parlance/models/t5.hpp"
 
 namespace parlance::inline PARLANCE_ABI::models {
 
@@ -40,14 +42,45 @@ PARLANCE_SPLIT_INLINE const causal_lm_registry& causal_lm_families() {
   return table;
 }
 
-PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> make_causal_lm(
-    const json& config, const causal_lm_registry& families) {
+PARLANCE_SPLIT_INLINE const seq2seq_lm_registry& seq2seq_lm_families() {
+  static const seq2seq_lm_registry table = [] {
+    seq2seq_lm_registry t;
+    for (const char* type : {"t5", "mt5", "umt5"})
+      t[type] = [](const json& c) {
+        return std::make_unique<seq2seq_lm_of<t5<>>>(read_t5_config(c));
+      };
+    for (const char* type : {"bart", "mbart", "pegasus", "marian", "m2m_100"})
+      t[type] = [](const json& c) {
+        return std::make_unique<seq2seq_lm_of<bart<>>>(read_bart_config(c));
+      };
+    return t;
+  }();
+  return table;
+}
+
+namespace detail {
+
+// The model of a config by a table of families; `kind` is what these are.
+template <class Registry>
+auto make_model(const json& config, const Registry& families, const char* kind) {
   const std::string type = config_reader(config).text("model_type", "");
   if (const auto found = families.find(type); found != families.end()) return found->second(config);
   std::string known;
   for (const auto& [name, factory] : families) known += (known.empty() ? "" : ", ") + name;
-  throw unsupported_error("model_type '" + type + "' is not a decoder this library knows",
+  throw unsupported_error("model_type '" + type + "' is not " + kind + " this library knows",
                           "supported: " + known);
+}
+
+}  // namespace detail
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> make_causal_lm(
+    const json& config, const causal_lm_registry& families) {
+  return detail::make_model(config, families, "a decoder");
+}
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> make_seq2seq_lm(
+    const json& config, const seq2seq_lm_registry& families) {
+  return detail::make_model(config, families, "an encoder-decoder");
 }
 
 namespace detail {
@@ -57,6 +90,24 @@ inline bool ignorable_tensor(const std::string& name, bool tied) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
          name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight" ||
          name.starts_with("rope_factors_") || (tied && name == "lm_head.weight");
+}
+
+// Of encoder-decoders: embeddings that are one table, positions that are computed.
+inline bool ignorable_seq2seq_tensor(const std::string& name, bool tied, bool computed_positions) {
+  return name.ends_with("coder.embed_tokens.weight") || name.ends_with("coder.version") ||
+         name.ends_with("EncDecAttention.relative_attention_bias.weight") ||
+         (computed_positions && (name.ends_with("embed_positions.weight") ||
+                                 name.ends_with("embed_positions.weights"))) ||
+         (tied && name == "lm_head.weight");
+}
+
+// True when some matrices are kept narrow and their products are computed on rounded inputs.
+inline bool computes_narrow(token_decoder& model) {
+  bool narrow = false;
+  nn::for_each_parameter<float>(model, [&](const std::string&, nn::parameter<float>& p) {
+    narrow = narrow || (is_block_format(p.value.type()) && !p.value.exact());
+  });
+  return narrow;
 }
 
 }  // namespace detail
@@ -74,18 +125,41 @@ PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> load_causal_lm(
       *model, *from.tensors, from.gguf ? gguf_rules(from.config) : io::folder_rules(), options,
       [&](const std::string& n) { return detail::ignorable_tensor(n, tied); });
   bool narrow = from.gguf != nullptr;  // as llama.cpp: f16 keys and values
-  nn::for_each_parameter<float>(*model, [&](const std::string&, nn::parameter<float>& p) {
-    narrow = narrow || (is_block_format(p.value.type()) && !p.value.exact());
-  });
+  narrow = narrow || detail::computes_narrow(*model);
   if (options.compute == io::precision::exact) narrow = false;
-  causal_lm_access::set(*model, from.config, from.generation_config,
-                        narrow ? format::f16 : format::f32);
+  token_decoder_access::set(*model, from.config, from.generation_config,
+                            narrow ? format::f16 : format::f32);
   return model;
 }
 
 PARLANCE_SPLIT_INLINE std::unique_ptr<causal_lm> causal_lm_from_pretrained(
     const std::string& name, const io::load_options& options, const std::filesystem::path& cache) {
   return load_causal_lm(open_checkpoint(io::resolve_model(name, cache)), options);
+}
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> load_seq2seq_lm(
+    const opened_checkpoint& from, const io::load_options& options,
+    const seq2seq_lm_registry& families) {
+  if (from.gguf) throw unsupported_error("an encoder-decoder in a GGUF file", "use its folder");
+  std::unique_ptr<seq2seq_lm> model = make_seq2seq_lm(from.config, families);
+  std::set<std::string> names;
+  nn::for_each_parameter<float>(
+      *model, [&](const std::string& name, nn::parameter<float>&) { names.insert(name); });
+  const bool tied = !names.contains("lm_head.weight");
+  const bool computed = !names.contains("model.encoder.embed_positions.weight");
+  io::load_parameters<float>(
+      *model, *from.tensors, io::folder_rules(), options,
+      [&](const std::string& n) { return detail::ignorable_seq2seq_tensor(n, tied, computed); });
+  token_decoder_access::set(
+      *model, from.config, from.generation_config,
+      detail::computes_narrow(*model) && options.compute != io::precision::exact ? format::f16
+                                                                                 : format::f32);
+  return model;
+}
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> seq2seq_lm_from_pretrained(
+    const std::string& name, const io::load_options& options, const std::filesystem::path& cache) {
+  return load_seq2seq_lm(open_checkpoint(io::resolve_model(name, cache)), options);
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::models

@@ -62,7 +62,8 @@ inline generation::generation_config read_defaults(const models::opened_checkpoi
   return generation::config_from_file_json(ids, "config.json");
 }
 
-inline void read_task_defaults(const json& config, const std::string& task, language_model& out) {
+inline void read_task_defaults(const json& config, const std::string& task,
+                               generation_defaults& out) {
   const auto all = config.find("task_specific_params");
   if (all == config.end() || !all->is_object() || !all->contains(task)) return;
   json own = (*all)[task];
@@ -71,6 +72,14 @@ inline void read_task_defaults(const json& config, const std::string& task, lang
   if (own.contains("prefix") && own["prefix"].is_string()) out.task_prefix = own["prefix"];
   own.erase("prefix");
   out.task_defaults = generation::config_from_file_json(own, "config.json: task_specific_params");
+}
+
+inline io::load_options loading(const pipeline_options& options) {
+  io::load_options load;
+  load.weights = options.weights;
+  load.compute = options.compute;
+  load.on_progress = options.on_progress;
+  return load;
 }
 
 inline json special_tokens(const tokenizers::tokenizer& t) {
@@ -83,15 +92,15 @@ inline json special_tokens(const tokenizers::tokenizer& t) {
 
 }  // namespace detail
 
-PARLANCE_SPLIT_INLINE std::shared_ptr<const tokenizers::tokenizer> load_tokenizer(
+PARLANCE_SPLIT_INLINE std::shared_ptr<tokenizers::tokenizer> load_tokenizer(
     const std::filesystem::path& path) {
   using tokenizers::tokenizer;
   if (path.extension() == ".gguf")
-    return std::make_shared<const tokenizer>(
+    return std::make_shared<tokenizer>(
         tokenizer::from_gguf(detail::read_gguf_vocab(*io::open_gguf(path))));
   if (path.extension() == ".json")
-    return std::make_shared<const tokenizer>(tokenizer::from_json(read_text(path), path.string()));
-  return std::make_shared<const tokenizer>(tokenizer::from_pretrained(path));
+    return std::make_shared<tokenizer>(tokenizer::from_json(read_text(path), path.string()));
+  return std::make_shared<tokenizer>(tokenizer::from_pretrained(path));
 }
 
 PARLANCE_SPLIT_INLINE std::optional<tokenizers::chat_template> load_chat_template(
@@ -114,11 +123,20 @@ PARLANCE_SPLIT_INLINE language_model load_language_model(const std::string& name
   out.chat = load_chat_template(*out.tokenizer, options.chat_template);
   out.defaults = detail::read_defaults(opened);
   detail::read_task_defaults(opened.config, task, out);
-  io::load_options load;
-  load.weights = options.weights;
-  load.compute = options.compute;
-  load.on_progress = options.on_progress;
-  out.model = models::load_causal_lm(opened, load);
+  out.model = models::load_causal_lm(opened, detail::loading(options));
+  return out;
+}
+
+PARLANCE_SPLIT_INLINE seq2seq_model load_seq2seq_model(const std::string& name,
+                                                       const pipeline_options& options,
+                                                       const std::string& task) {
+  const auto path = io::resolve_model(name, options.cache);
+  const models::opened_checkpoint opened = models::open_checkpoint(path);
+  seq2seq_model out;
+  out.model = models::load_seq2seq_lm(opened, detail::loading(options));
+  out.tokenizer = load_tokenizer(path);
+  out.defaults = detail::read_defaults(opened);
+  detail::read_task_defaults(opened.config, task, out);
   return out;
 }
 

@@ -30,7 +30,7 @@ PARLANCE_SPLIT_INLINE void text_session::start() { loop_->start(prompts_); }
 
 PARLANCE_SPLIT_INLINE bool text_session::advance() {
   if (loop_->advance()) return true;
-  if (!decoders_.empty()) stream(0, decoders_[0].finish());
+  if (streamed_) stream(streamed_->finish());
   return false;
 }
 
@@ -42,36 +42,38 @@ PARLANCE_SPLIT_INLINE auto text_session::finish() -> std::vector<std::vector<out
   return out;
 }
 
+PARLANCE_SPLIT_INLINE auto text_session::make_decoder(std::size_t sequence) const
+    -> tokenizers::streaming_decoder {
+  tokenizers::streaming_decoder out(
+      *parts_.tokenizer,
+      tokenizers::decode_options{.skip_special_tokens = options_.skip_special_tokens});
+  if (const auto& in = inputs_[sequence / copies_]; !in.empty) out.prime(in.ids);
+  return out;
+}
+
 PARLANCE_SPLIT_INLINE auto text_session::make_hooks(bool stops) -> generation::generate_hooks {
   generation::generate_hooks hooks;
   hooks.measured = options_.timing;
-  const bool streams = keep_text_ || on_text_;
-  for (std::size_t i = 0; (streams || stops) && i < inputs_.size() * copies_; ++i) {
-    decoders_.emplace_back(
-        *parts_.tokenizer,
-        tokenizers::decode_options{.skip_special_tokens = options_.skip_special_tokens});
-    if (const auto& in = inputs_[i / copies_]; !in.empty) decoders_.back().prime(in.ids);
-  }
   if (stops) {
-    hooks.decode = [this](std::size_t s, std::int32_t id) {
-      std::string piece = decoders_[s].push(id);
-      stream(s, piece);
-      return piece;
+    hooks.decoder = [this](std::size_t s) {
+      return [decoder = make_decoder(s)](std::int32_t id) mutable { return decoder.push(id); };
     };
     hooks.prompt_text = [this](std::size_t s) {
       return parts_.tokenizer->decode(prompts_[s / copies_], decoding());
     };
   }
-  if (streams)
-    hooks.on_token = [this, stops](std::size_t s, std::int32_t id) {
-      if (!stops && s == 0) stream(s, decoders_[s].push(id));
+  if ((keep_text_ || on_text_) && !inputs_.empty()) {
+    streamed_.emplace(make_decoder(0));
+    hooks.on_token = [this](std::size_t s, std::int32_t id) {
+      if (s == 0) stream(streamed_->push(id));
       return s == 0 && told_to_stop_ ? flow::stop : flow::next;
     };
+  }
   return hooks;
 }
 
-PARLANCE_SPLIT_INLINE void text_session::stream(std::size_t sequence, const std::string& piece) {
-  if (sequence != 0 || piece.empty() || told_to_stop_) return;
+PARLANCE_SPLIT_INLINE void text_session::stream(const std::string& piece) {
+  if (piece.empty() || told_to_stop_) return;
   if (keep_text_) text_ += piece;
   told_to_stop_ = on_text_(piece) == flow::stop;
 }

@@ -92,23 +92,25 @@ PARLANCE_TOKENIZER(void)::tokenize(const impl::source_text& source, std::int32_t
   impl::with_model(model_, [&](const auto& m) {
     auto&& scratch = impl::scratch_for(m);
     std::int32_t piece = 0;
-    const std::size_t expected = out.size() + source.text().size() / 4 + 8;
-    out.ids.reserve(expected), out.tokens.reserve(expected), out.offsets.reserve(expected);
-    out.word_ids.reserve(expected);
+    const std::size_t size = source.text().size(), expected = out.size() + size / 4 + 8;
+    out.ids.reserve(expected), out.offsets.reserve(expected), out.word_ids.reserve(expected);
+    out.tokens.reserve(expected, out.tokens.bytes() + size + size / 4);
+    auto original = pieces.original_ranges();
     for (const split& s : pieces.splits()) {
-      const auto put = [&](std::int32_t id, std::string token, std::uint32_t b, std::uint32_t e) {
-        const byte_range at = pieces.original_range(s.begin + b, s.begin + e);
-        out.push_fast(id, std::move(token), source.characters(at), word < 0 ? piece : word);
+      const auto put = [&](std::int32_t id, std::uint32_t b, std::uint32_t e) {
+        out.push_back(id, source.characters(original(s.begin + b, s.begin + e)),
+                      word < 0 ? piece : word);
       };
       const std::string_view view = pieces.text(s);
       if (s.token >= 0) {
-        put(s.token, std::string(view), 0, s.end - s.begin);
+        put(s.token, 0, s.end - s.begin);
+        out.tokens.add(view);
       } else {
         m.tokenize(view, scratch, [&](std::uint32_t id, std::uint32_t b, std::uint32_t e) {
-          bool is_text = false;
-          if constexpr (requires { m.token_is_text(id); }) is_text = m.token_is_text(id);
-          put(static_cast<std::int32_t>(id),
-              is_text ? std::string(view.substr(b, e - b)) : m.id_to_token(id).value_or(""), b, e);
+          put(static_cast<std::int32_t>(id), b, e);
+          if constexpr (requires { m.token_is_text(id); })
+            if (m.token_is_text(id)) return out.tokens.add(view.substr(b, e - b));
+          out.tokens.add_by([&](std::string& text) { m.append_token(id, text); });
         });
       }
       ++piece;
@@ -265,9 +267,7 @@ PARLANCE_TOKENIZER(std::string)::join_tokens(std::span<const std::int32_t> ids,
     if (skip_special_tokens && is_special(id)) continue;
     if (auto token = id_to_token(id)) tokens.push_back(std::move(*token));
   }
-  std::string text;
-  for (const std::string& part : decoder_.decode_chain(std::move(tokens))) text += part;
-  return text;
+  return tokens_to_text(std::move(tokens));
 }
 
 PARLANCE_TOKENIZER(std::string)::decode(std::span<const std::int32_t> ids,

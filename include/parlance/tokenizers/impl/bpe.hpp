@@ -18,10 +18,18 @@ inline bpe::bpe(const model_data& data, bpe_options options, bool byte_level)
   build_tokens(data);
   build_merges(data);
   if (options_.unk_token) unk_id_ = token_to_id(*options_.unk_token);
-  for (unsigned b = 0; b < 256; ++b) {
-    const char raw = static_cast<char>(b);
-    const bool single = byte_level_ || b < 0x80;
-    byte_ids_[b] = single ? table_.find({&raw, 1}) : none;
+  if (byte_level_) {
+    for (unsigned b = 0; b < 256; ++b) {
+      const char raw = static_cast<char>(b);
+      byte_ids_[b] = table_.find({&raw, 1});
+    }
+  } else {
+    character_ids_.assign(0x10000, none);
+    for (std::uint32_t e = 0; e < table_.size(); ++e)
+      if (const std::string_view t = table_.text(e);
+          !t.empty() && unicode::length_of(t[0]) == t.size())
+        if (const char32_t c = unicode::decode(t, 0).code_point; c < character_ids_.size())
+          character_ids_[c] = table_.id(e);
   }
   fallback_complete_ = options_.byte_fallback && bytes_complete();
   build_junctions();
@@ -107,8 +115,8 @@ inline void bpe::build_junctions() {
 
 inline std::uint32_t bpe::character_id(std::string_view character, bool first, bool last) const {
   if (!affixed_) {
-    if (character.size() == 1) return byte_ids_[static_cast<unsigned char>(character[0])];
-    return table_.find(character);
+    const char32_t c = unicode::decode(character, 0).code_point;
+    return c < character_ids_.size() ? character_ids_[c] : table_.find(character);
   }
   std::string affixed;
   if (!first) affixed = options_.continuing_subword_prefix;

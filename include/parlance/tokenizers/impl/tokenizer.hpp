@@ -223,15 +223,25 @@ PARLANCE_SPLIT_INLINE void tokenizer::set_class_post_processor(const tokenizer_c
   }
 }
 
-PARLANCE_SPLIT_INLINE void tokenizer::set_language(const std::string& code) {
-  using f = tokenizer_family;
-  if (!impl::has_languages(class_))
+PARLANCE_SPLIT_INLINE bool tokenizer::has_languages() const { return impl::has_languages(class_); }
+
+PARLANCE_SPLIT_INLINE std::int32_t tokenizer::language_id(const std::string& code) const {
+  if (const auto id = token_to_id(language_token(code))) return *id;
+  throw option_error("language '" + code + "' is not a token of this tokenizer",
+                     "codes look like en_XX, eng_Latn or, for M2M100, en");
+}
+
+PARLANCE_SPLIT_INLINE std::string tokenizer::language_token(const std::string& code) const {
+  if (!has_languages())
     throw unsupported_error("this tokenizer has no languages",
                             "mBART, mBART-50, NLLB and M2M100 have");
-  const std::string token = class_->family == f::m2m100 ? "__" + code + "__" : code;
-  if (!token_to_id(token))
-    throw option_error("language '" + code + "' is not a token of this tokenizer",
-                       "codes look like en_XX, eng_Latn or, for M2M100, en");
+  return class_->family == tokenizer_family::m2m100 ? "__" + code + "__" : code;
+}
+
+PARLANCE_SPLIT_INLINE void tokenizer::set_language(const std::string& code) {
+  using f = tokenizer_family;
+  const std::string token = language_token(code);
+  language_id(code);
   const json settings = impl::settings_of(config_);
   const bool legacy =
       json_fields(settings, "tokenizer_config.json").flag("legacy_behaviour", false);
