@@ -330,7 +330,8 @@ class punkt {
       // The last of several candidates in one word decides.
       std::size_t word_end = next;
       while (word_end < text_.size() && !space(text_[word_end])) ++word_end;
-      if (!later_candidate(next, word_end) && breaks(i, closes ? next : token)) {
+      if (!later_candidate(next, word_end) &&
+          (breaks(i, closes ? next : token) || (!closes && ends_within(token)))) {
         cut.push_back(text_.substr(from, next - from));
         from = closes ? next : token;
       }
@@ -355,6 +356,15 @@ class punkt {
         while (token < text_.size() && space(text_[token])) ++token;
         if (token < text_.size()) return true;
       }
+    }
+    return false;
+  }
+  // Whether a sentence ends inside the next token; Punkt then also ends the one before it.
+  bool ends_within(std::size_t token) const {
+    for (std::size_t k = token; k + 1 < text_.size() && !space(text_[k + 1]); ++k) {
+      const bool after_period = k > token && text_[k - 1] == U'.';
+      if (in_set(text_[k], U"?!")) return true;
+      if (text_[k] == U'.' && non_word(text_[k + 1]) && !after_period) return true;
     }
     return false;
   }
