@@ -125,10 +125,11 @@ void add_line(metrics::combined& all, const std::string& line, std::size_t numbe
     throw format_error("line " + std::to_string(number), -1,
                        "expected {\"prediction\": ..., \"references\": [...]}");
   const json& references = j.at("references");
-  if (!references.is_array())
-    throw format_error("line " + std::to_string(number), -1, "references: expected a list");
   std::vector<metrics::item> items;
-  for (const json& r : references) items.push_back(to_item(r, true));
+  if (references.is_array())
+    for (const json& r : references) items.push_back(to_item(r, true));
+  else  // one on its own
+    items.push_back(to_item(references, true));
   const bool tags = all[0].takes() == metrics::any_metric::input::tags;
   metrics::item prediction = to_item(j.at("prediction"), false);
   // An empty list of tags could be one of anything.
@@ -313,7 +314,7 @@ int main(int argc, char** argv) {
   } catch (const option_error& e) {
     std::cerr << "error: option: " << e.what() << "\n";
     // Wrong names and values of options are wrong usage; wrong data is not.
-    return std::string_view(e.what()).find("unknown") != std::string_view::npos ? 2 : 1;
+    return std::string_view(e.what()).find("unknown ") != std::string_view::npos ? 2 : 1;
   } catch (const error& e) {
     std::cerr << "error: " << e.kind() << ": " << e.what() << "\n";
   } catch (const std::exception& e) {

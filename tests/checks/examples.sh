@@ -62,4 +62,12 @@ for type in bpe bpe_words wordpiece wordlevel unigram; do
 done
 if "$bin/train_tokenizer" wordpeice "$1/README.md" --out "$work/x" 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi
 expect "did you mean 'wordpiece'"
+printf '%s\n' '{"prediction": "foo bar foobar", "references": ["foo bar foobar", "x"]}' 'not json' > "$work/lines"
+if "$bin/evaluate" sacrebleu,chrf < "$work/lines" > "$work/out"; then exit 1; else [ $? = 1 ]; fi
+expect '"kind":"format"'; expect '"sacrebleu_score": 0.0'; expect '"chrf_score": 100.0'
+printf 'the dog bit the man\nit was late\n' > "$work/refs"; printf 'the dog bit a man\nit was so late\n' > "$work/a"
+"$bin/evaluate" sacrebleu "$work/refs" --input "$work/a,$work/refs" --paired bs --samples 100 --format text > "$work/out"
+expect 'p = '
+if "$bin/evaluate" sacrebleu --smoth_method floor < "$work/lines" 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi
+expect "did you mean 'smooth_method'"
 echo "the examples run"

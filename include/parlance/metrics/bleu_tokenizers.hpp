@@ -125,7 +125,11 @@ void split_parts(std::string_view text, bool padded, words& out) {
     switch (now) {
       case part::plain:
         before = other;
-        break;
+        // Most characters are such.
+        for (p = after; p < end && static_cast<unsigned char>(*p) < 0x80 &&
+                        Parts::ascii(static_cast<unsigned char>(*p)) == part::plain;)
+          ++p;
+        continue;
       case part::digit:
         before = digit;
         break;
@@ -176,7 +180,9 @@ inline void split_characters(std::string_view text, words& out) {
 
 // The replacements of mteval-v13a that come before splitting.
 inline std::string_view unescape_13a(std::string_view text, std::string& buffer) {
-  if (text.find_first_of("&\n") == text.npos && text.find("<skipped>") == text.npos) return text;
+  if (text.find('&') == text.npos && text.find('\n') == text.npos &&
+      (text.find('<') == text.npos || text.find("<skipped>") == text.npos))
+    return text;
   buffer.assign(text);
   replace_all(buffer, "<skipped>", "");
   replace_all(buffer, "-\n", "");

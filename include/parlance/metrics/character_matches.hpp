@@ -5,6 +5,7 @@
 // characters do not fit a byte are numbered and go through ngram_matches.
 #pragma once
 
+#include <bit>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -66,10 +67,11 @@ class character_matches {
     return static_cast<std::uint16_t>(static_cast<unsigned char>(p[0]) << 7 |
                                       static_cast<unsigned char>(p[1]));
   }
+  // The first character in the lowest byte.
   static std::uint64_t eight_at(const char* p) {
     std::uint64_t eight = 0;
-    for (int k = 7; k >= 0; --k) eight = eight << 8 | static_cast<unsigned char>(p[k]);
-    return eight;
+    std::memcpy(&eight, p, 8);
+    return std::endian::native == std::endian::big ? __builtin_bswap64(eight) : eight;
   }
 
   // False when many positions share two characters, which would take long.
@@ -84,6 +86,7 @@ class character_matches {
     other_padded_.append(8, '\xFF');
     free_.assign(text_.size(), 0xFE);
     const std::uint32_t all = (1u << orders) - 2;  // order 1 is done
+    std::uint32_t sets[256] = {};                  // how often which orders were taken at once
     std::int64_t steps = 32 * static_cast<std::int64_t>(text_.size() + other.size()) + 1024;
     for (std::size_t j = 0; j + 1 < other.size(); ++j) {
       const char* const at = other_padded_.data() + j;
@@ -99,7 +102,7 @@ class character_matches {
         const std::uint32_t taken = wanted & free_[static_cast<std::size_t>(i)] & same;
         free_[static_cast<std::size_t>(i)] ^= static_cast<std::uint8_t>(taken);
         wanted ^= taken;
-        add_bits(taken, found);
+        ++sets[taken];
         if (wanted == 0) break;
       }
       if (steps < 0) {
@@ -107,12 +110,11 @@ class character_matches {
         return false;
       }
     }
+    for (std::uint32_t set = 1; set <= all; ++set)
+      for (std::uint32_t bits = sets[set] ? set : 0; bits != 0; bits &= bits - 1)
+        found[__builtin_ctz(bits)] += sets[set];
     return true;
   }
-  static void add_bits(std::uint32_t bits, std::uint32_t* found) {
-    for (; bits != 0; bits &= bits - 1) ++found[__builtin_ctz(bits)];
-  }
-
   void number() {
     if (numbered_) return;
     numbered_ = true;

@@ -87,9 +87,10 @@ class settings_reader {
     return found;
   }
 
-  // To be called when all options were read.
+  // To be called when all options were read. What evaluate.load takes is taken for every metric.
   void finish() const {
     for (const setting& s : settings_) {
+      if (s.first == "seed" || s.first == "config_name") continue;
       if (std::find(known_.begin(), known_.end(), s.first) != known_.end()) continue;
       if (unused_ == nullptr)
         throw option_error(std::string(metric_) + ": unknown option '" + s.first + "'",

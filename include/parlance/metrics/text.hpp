@@ -40,6 +40,7 @@ inline bool require_text(std::string_view text, std::string_view what) {
 // Bytes of the white space character at `p`, or 0 when there is none; p < end, valid UTF-8.
 inline unsigned space_bytes(const char* p, const char* end) {
   const auto lead = static_cast<unsigned char>(*p);
+  if (lead > ' ' && lead < 0x80) return 0;
   if (lead < 0x80) return tokenizers::jinja::is_space(lead);
   if (lead != 0xC2 && (lead < 0xE1 || lead > 0xE3)) return 0;
   const utf8_step step = utf8_decode({p, static_cast<std::size_t>(end - p)}, 0);

@@ -23,28 +23,40 @@ inline bool python_word(char32_t c) {
   namespace unicode = tokenizers::unicode;
   return c == U'_' || unicode::in(unicode::properties(c), unicode::letters | unicode::numbers);
 }
-inline bool python_letter(char32_t c) {
-  namespace unicode = tokenizers::unicode;
-  return c == U'_' || unicode::in(unicode::properties(c), unicode::letters | 1 << unicode::nl_no);
-}
 inline bool space(char32_t c) { return tokenizers::jinja::is_space(c); }
 inline char32_t ascii_lower(char32_t c) { return c >= U'A' && c <= U'Z' ? c + 32 : c; }
 
 class treebank {
  public:
-  explicit treebank(points_view sentence) : s_(sentence) {}
+  explicit treebank(points_view sentence) : s_(sentence) {
+    for (const char32_t c : sentence) c < 128 ? has_[c] = true : has_[0] = true;
+  }
   points run() {
-    opening_quotes();
+    const bool quotes = has_any(U"'\"`");
+    if (quotes) opening_quotes();
     punctuation();
-    around(U"][(){}<>");
-    pairs(U'-', U'-', U" -- ");
+    if (has_any(U"][(){}<>")) around(U"][(){}<>");
+    if (has_any(U"-")) pairs(U'-', U'-', U" -- ");
     s_ = U" " + s_ + U" ";
-    closing_quotes();
+    if (quotes) closing_quotes();
     contractions();
     return std::move(s_);
   }
 
+  // \d of Python.
+  static bool decimal(char32_t c) {
+    namespace unicode = tokenizers::unicode;
+    return unicode::in(unicode::properties(c), 1 << unicode::nd);
+  }
+
  private:
+  // Whether one of these stands in the text, or something beyond ASCII. Most rules have nothing to
+  // do.
+  bool has_any(points_view set) const {
+    bool any = has_[0];
+    for (const char32_t c : set) any |= has_[c];
+    return any;
+  }
   // Spaces around each character of the set.
   void around(points_view set) {
     if (s_.find_first_of(set) == s_.npos) return;
@@ -126,6 +138,16 @@ class treebank {
 
   void punctuation() {
     final_period(U"])}>\"' \u00BB\u201D\u2019", true);
+    if (has_any(U":,")) colons();
+    if (s_.find(U"..") != s_.npos) around_runs(U'.', 2);
+    if (has_any(U";@#$%&")) around(U";@#$%&");
+    if (has_[0]) around(U"\u2012\u2013\u2014\u2015");
+    final_period(U"])}>\"'", false);
+    if (has_any(U"?!")) around(U"?!");
+    if (has_any(U"'")) quote_before_space();
+    if (has_any(U"*")) around(U"*");
+  }
+  void colons() {
     points out;
     for (std::size_t i = 0; i < s_.size(); ++i) {
       if (in_set(s_[i], U":,") && i + 1 < s_.size() && !decimal(s_[i + 1])) {
@@ -141,17 +163,6 @@ class treebank {
     if (last > 0 && s_[last - 1] == U'\n' && last > 1 && in_set(s_[last - 2], U":,")) --last;
     if (last > 0 && in_set(s_[last - 1], U":,"))
       s_.replace(last - 1, 1, points{U' ', s_[last - 1], U' '});
-    around_runs(U'.', 2);
-    around(U";@#$%&");
-    around(U"\u2012\u2013\u2014\u2015");
-    final_period(U"])}>\"'", false);
-    around(U"?!");
-    quote_before_space();
-    around(U"*");
-  }
-  static bool decimal(char32_t c) {
-    namespace unicode = tokenizers::unicode;
-    return unicode::in(unicode::properties(c), 1 << unicode::nd);
   }
   // A period that only closing marks and white space follow, with something else than a period
   // before it.
@@ -231,6 +242,13 @@ class treebank {
   }
 
   void contractions() {
+    bool any = false;
+    for (std::size_t i = 0; !any && i + 3 < s_.size(); ++i)
+      if (in_set(ascii_lower(s_[i]), U"cdglmw'") && (i == 0 || !python_word(s_[i - 1])))
+        for (const points_view start : {U"cann", U"d'ye", U"gimm", U"gonn", U"gott", U"lemm",
+                                        U"more", U"wann", U"'tis", U"'twa"})
+          any = any || stands(i, start);
+    if (!any) return;
     apart(U"can", U"not");
     apart(U"d", U"'ye");
     apart(U"gim", U"me");
@@ -287,6 +305,7 @@ class treebank {
   }
 
   points s_;
+  bool has_[128] = {};  // [0]: something beyond ASCII
 };
 
 // Punkt with empty tables: a sentence ends at ? and !, and at the period of a token unless that is
@@ -311,7 +330,8 @@ class punkt {
       // The last of several candidates in one word decides.
       std::size_t word_end = next;
       while (word_end < text_.size() && !space(text_[word_end])) ++word_end;
-      if (!later_candidate(next, word_end) && breaks(i, closes ? next : token)) {
+      if (!later_candidate(next, word_end) &&
+          (breaks(i, closes ? next : token) || (!closes && ends_within(token)))) {
         cut.push_back(text_.substr(from, next - from));
         from = closes ? next : token;
       }
@@ -339,24 +359,48 @@ class punkt {
     }
     return false;
   }
+  // Whether a sentence ends inside the next token; Punkt then also ends the one before it.
+  bool ends_within(std::size_t token) const {
+    for (std::size_t k = token; k + 1 < text_.size() && !space(text_[k + 1]); ++k) {
+      const bool after_period = k > token && text_[k - 1] == U'.';
+      if (in_set(text_[k], U"?!")) return true;
+      if (text_[k] == U'.' && non_word(text_[k + 1]) && !after_period) return true;
+    }
+    return false;
+  }
+  // Punkt's word that ends with the period at i: it starts after white space, dashes or periods, at
+  // a character that cannot be within words, and with none that cannot start one.
+  points_view token_ending_at(std::size_t i) const {
+    constexpr points_view no_start = U"(\"`{[:;&#*@)}]-,";
+    std::size_t word = i;
+    while (word > 0 && !space(text_[word - 1])) --word;
+    std::size_t begin = word;
+    for (std::size_t k = word; k < i; ++k) {
+      if (non_word(text_[k])) begin = k;
+      const bool run = k > word && text_[k] == text_[k - 1] && in_set(text_[k], U"-.");
+      if (run && k + 1 < i) begin = k + 1;
+    }
+    while (begin < i && in_set(text_[begin], no_start)) ++begin;
+    return text_.substr(begin, i + 1 - begin);
+  }
   bool breaks(std::size_t i, std::size_t next) const {
     if (text_[i] != U'.') return true;
-    std::size_t begin = i;
-    while (begin > 0 && !space(text_[begin - 1]) && !in_set(text_[begin - 1], U"([{\"'`,;"))
-      --begin;
-    const points_view token = text_.substr(begin, i + 1 - begin);
+    const points_view token = token_ending_at(i);
     if (token.size() >= 2 && token[token.size() - 2] == U'.') return false;
     if (next >= text_.size()) return true;
     const char32_t c = text_[next];
-    const bool mark = in_set(c, U";:,.!?");
+    const bool last = next + 1 == text_.size() || space(text_[next + 1]);
+    const bool mark = in_set(c, U";:,!?") || (c == U'.' && last);
     const bool lower =
         tokenizers::unicode::in(tokenizers::unicode::properties(c), 1 << tokenizers::unicode::ll);
     const bool upper =
         tokenizers::unicode::in(tokenizers::unicode::properties(c), 1 << tokenizers::unicode::lu);
-    const bool initial = token.size() == 2 && python_letter(token[0]) && token[0] != U'_';
-    bool number = token.size() > 1;
-    for (std::size_t k = 0; k + 1 < token.size(); ++k)
-      number = number && (in_set(token[k], U".,-") || (token[k] >= U'0' && token[k] <= U'9'));
+    const bool initial = token.size() == 2 && tokenizers::unicode::is_letter(token[0]);
+    std::size_t digit = token.starts_with(U'-');
+    digit += digit < token.size() && in_set(token[digit], U".,");
+    bool number = treebank::decimal(token[digit]);
+    for (std::size_t k = digit; k + 1 < token.size(); ++k)
+      number = number && (in_set(token[k], U".,-") || treebank::decimal(token[k]));
     if ((initial || number) && (mark || lower)) return false;
     return !(initial && upper);
   }
