@@ -11,6 +11,7 @@ const char* usage =
     "pipeline TASK MODEL < lines\n"
     "  TASK  text-generation, text-classification, token-classification, question-answering,\n"
     "        fill-mask, zero-shot-classification, feature-extraction, sentence-similarity, rerank\n"
+    "        summarization, translation, translation_xx_to_yy, text2text-generation\n"
     "  a line: {\"inputs\": ..., \"parameters\": {...}}, or a bare string\n"
     "  --threads N  --weights FORMAT  --precision auto|exact|native  --cache DIR  --seed N\n";
 

@@ -52,7 +52,15 @@ echo '{"inputs": {"source_sentence": "a fox", "sentences": ["a dog", "x"]}}' |
 echo '{"inputs": {"query": "fox", "texts": ["a dog", "the fox"]}}' |
   "$bin/pipeline" rerank "$1/tests/data/pipelines/bert_one" > "$work/out"; expect '"index":'
 echo "The fox jumps." | "$bin/classify" "$bert" > "$work/out"; expect '^LABEL_'
+echo "The fox jumps." | "$bin/answer" "$bert" "Who jumps?" > "$work/out"; expect '[a-z]'
+echo '{"inputs": {"question": "Who jumps?", "context": "The fox jumps."}}' |
+  "$bin/pipeline" question-answering "$bert" > "$work/out"; expect '"answer":'
 echo "The fox jumps." | "$bin/ner" "$bert" > "$work/out"; expect '^LABEL_'
+t5=$1/tests/data/pipelines/text2text/t5
+echo "The quick brown fox jumps. It is quick." | "$bin/summarize" "$t5" > "$work/out"; [ -s "$work/out" ]
+echo "The fox jumps." | "$bin/translate" "$t5" translation_en_to_de > "$work/out"; [ -s "$work/out" ]
+echo '{"inputs": "The fox jumps.", "parameters": {"num_beams": 2, "max_new_tokens": 5}}' |
+  "$bin/pipeline" summarization "$t5" > "$work/out"; expect '"summary_text":'
 printf '%s\n' '" **Hi** there. And th"' '3' |
   "$bin/clean_replies" strip_markdown complete_sentences trim > "$work/out"
 expect '^"Hi there."$'; expect '"kind":"format"'
