@@ -208,7 +208,7 @@ void program(const arguments& args) {
   nn::unfreeze<float>(*model);
   json generation = {{"bos_token_id", config["bos_token_id"]},
                      {"eos_token_id", config["eos_token_id"]}};
-  models::causal_lm_access::set(*model, config, generation, format::f32);
+  models::token_decoder_access::set(*model, config, generation, format::f32);
   std::printf("%lld parameters, %zu tokens to learn from, %zu held out\n",
               static_cast<long long>(nn::count_parameters<float>(*model)), train_ids.size(),
               rest.size());

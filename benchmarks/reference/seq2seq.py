@@ -22,7 +22,8 @@ def make(folder):
         "t5_small": T5Config(decoder_start_token_id=0),
         "bart_base": BartConfig(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12,
                                 decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072,
-                                decoder_start_token_id=2, init_std=0.06),
+                                decoder_start_token_id=2, init_std=0.06, normalize_before=False,
+                                normalize_embedding=True),  # two fields that CTranslate2 asks for
         "marian": MarianConfig(vocab_size=58101, d_model=512, encoder_layers=6, decoder_layers=6,
                                encoder_attention_heads=8, decoder_attention_heads=8, encoder_ffn_dim=2048,
                                decoder_ffn_dim=2048, scale_embedding=True, activation_function="swish",

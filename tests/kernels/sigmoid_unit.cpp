@@ -85,3 +85,42 @@ TEST_CASE("sigmoid units at the ends of the range") {
     CHECK(out[6] == 1e30f);
   }
 }
+
+TEST_CASE("GELU and its gradient, alone and gated") {
+  for (const isa level : {isa::base, isa::avx2, isa::avx512}) {
+    const limit_isa limit(level);
+    for (const std::size_t n : {1, 7, 16, 33, 20001}) {
+      const auto x = numbers(n, 1, 3), up = numbers(n, 2, 2), g = numbers(n, 3, 1);
+      std::vector<float> out(n + 1, -7), gated(n), dx(n), gated_dx(n), dup(n);
+      const auto count = static_cast<std::int64_t>(n);
+      gelu_unit(count, x.data(), nullptr, out.data());
+      gelu_unit(count, x.data(), up.data(), gated.data());
+      gelu_unit_backward(count, g.data(), x.data(), nullptr, dx.data(), nullptr);
+      gelu_unit_backward(count, g.data(), x.data(), up.data(), gated_dx.data(), dup.data());
+      CHECK(out[n] == -7);
+      for (std::size_t i = 0; i < n; ++i) {
+        const double v = x[i], cdf = 0.5 * std::erfc(-v * 0.70710678118654752);
+        const double slope = cdf + v * 0.39894228040143267 * std::exp(-v * v / 2);
+        const double size = std::abs(g[i]) * (1 + std::abs(v));
+        check_close(out[i], v * cdf, 0);
+        check_close(gated[i], v * cdf * up[i], 0);
+        check_close(dx[i], g[i] * slope, size);
+        check_close(gated_dx[i], g[i] * slope * up[i], size * std::abs(up[i]));
+        check_close(dup[i], g[i] * v * cdf, 0);
+      }
+    }
+    const float ends[] = {-1e30f, -200, -0.0f, 200, 1e30f};
+    float out[5], dx[5];
+    const float ones[] = {1, 1, 1, 1, 1};
+    gelu_unit(5, ends, nullptr, out);
+    gelu_unit_backward(5, ones, ends, nullptr, dx, nullptr);
+    CHECK(out[0] == 0);
+    CHECK(std::abs(out[1]) < 1e-30f);
+    CHECK(out[2] == 0);
+    CHECK(out[3] == 200);
+    CHECK(out[4] == 1e30f);
+    CHECK(std::abs(dx[1]) < 1e-30f);
+    CHECK(dx[2] == doctest::Approx(0.5));
+    CHECK(dx[3] == 1);
+  }
+}

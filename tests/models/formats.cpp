@@ -24,7 +24,7 @@ const json wide_config = {{"model_type", "llama"},       {"vocab_size", 300},
 void write_wide(const std::filesystem::path& folder) {
   auto m = models::make_causal_lm(wide_config);
   nn::init<float>(*m, 5, 0.02);
-  models::causal_lm_access::set(*m, wide_config, nullptr, format::f32);
+  models::token_decoder_access::set(*m, wide_config, nullptr, format::f32);
   m->save_pretrained(folder);
 }
 

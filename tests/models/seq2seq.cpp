@@ -6,6 +6,7 @@
 #include "golden.hpp"
 #include "parlance/autograd/gradcheck.hpp"
 #include "parlance/generation/config_json.hpp"
+#include "parlance/models/auto_encoder.hpp"
 #include "parlance/models/bart.hpp"
 #include "parlance/models/t5.hpp"
 
@@ -240,6 +241,37 @@ TEST_CASE("encoder-decoders: gradients of the loss in double precision") {
   b.encoder_ffn_dim = b.decoder_ffn_dim = 5;
   b.max_position_embeddings = 4;
   check_gradients<models::bart>(b, in);
+}
+
+TEST_CASE("BART as a classifier: the logits of transformers, packed and saved") {
+  const auto opened = models::open_checkpoint(folders / "bart_classifier");
+  const auto m = models::load_sequence_classifier(opened);
+  CHECK(m->labels() == std::vector<std::string>{"contradiction", "neutral", "entailment"});
+  const json golden = golden_of("bart_classifier");
+  ids all;
+  std::vector<std::int64_t> lengths;
+  for (const json& s : golden["sequences"]) {
+    const ids one = to_ids(s["ids"]);
+    all.insert(all.end(), one.begin(), one.end());
+    lengths.push_back(static_cast<std::int64_t>(one.size()));
+  }
+  models::encoder_input in;
+  in.ids = all;
+  in.lengths = lengths;
+  const tensor<float> logits = m->logits(in);
+  for (std::int64_t s = 0; s < logits.rows(); ++s)
+    CHECK(distance(logits.row(s),
+                   floats(golden["sequences"][static_cast<std::size_t>(s)]["logits"]),
+                   3) < tolerance);
+  const temporary_folder folder;
+  m->save_pretrained(folder.path());
+  const auto again = models::load_sequence_classifier(models::open_checkpoint(folder.path()));
+  CHECK(same_bits(again->logits(in), logits));
+  const ids no_end{0, 5, 6};
+  in.ids = no_end;
+  in.lengths = {};
+  CHECK(has(message_of([&] { m->logits(in); }), "has no end-of-sequence id 2"));
+  CHECK(has(message_of([&] { models::load_masked_lm(opened); }), "Bart as ForMaskedLM"));
 }
 
 TEST_CASE("encoder-decoders: what does not fit is refused by name") {

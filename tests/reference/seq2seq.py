@@ -15,8 +15,8 @@ import sys
 import torch
 import transformers
 from transformers import (
-    AutoModelForSeq2SeqLM, BartConfig, LogitsProcessorList, M2M100Config, MarianConfig, MBartConfig, MT5Config,
-    PegasusConfig, T5Config, UMT5Config)
+    AutoModelForSeq2SeqLM, BartConfig, BartForSequenceClassification, LogitsProcessorList, M2M100Config, MarianConfig,
+    MBartConfig, MT5Config, PegasusConfig, T5Config, UMT5Config)
 
 from beams import Draws, Noise
 
@@ -135,8 +135,27 @@ def make(family):
     print(family, len(runs), "runs", sum(f.stat().st_size for f in folder.iterdir()), "bytes", flush=True)
 
 
+def make_classifier():
+    folder = ROOT / "bart_classifier"
+    config = FAMILIES["bart"]()
+    config.num_labels, config.dtype = 3, torch.float32
+    config.id2label = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    model = BartForSequenceClassification._from_config(config, attn_implementation="eager").eval()
+    random_weights(model, 6)
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    generator = torch.Generator().manual_seed(78)
+    records = []
+    for n in LENGTHS:
+        ids = [0] + torch.randint(3, 119, (n,), generator=generator).tolist() + [2]
+        records.append({"ids": ids, "logits": digits(model(input_ids=torch.tensor([ids])).logits[0])})
+    (folder / "golden.json").write_text(json.dumps({"sequences": records}, separators=(",", ":")) + "\n")
+    for f in folder.iterdir():
+        f.chmod(0o644)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    for name in sys.argv[1:] or FAMILIES:
-        make(name)
+    for name in sys.argv[1:] or [*FAMILIES, "bart_classifier"]:
+        make_classifier() if name == "bart_classifier" else make(name)

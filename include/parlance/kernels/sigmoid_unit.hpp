@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // x sigmoid(slope x (1 + cubic x^2)) over floats, with the instruction set chosen at run time: SiLU
 // (1, 0) and the tanh form of GELU (2 sqrt(2/pi), 0.044715), alone or times a second input as in
-// the gated units of Llama and Gemma. The functors of activations.hpp are the same for any type.
+// the gated units of Llama and Gemma; and GELU itself, x Phi(x), likewise. The functors of
+// activations.hpp are the same for any type.
 #pragma once
 
 #include <algorithm>
@@ -31,18 +32,24 @@ namespace detail {
 
 using sigmoid_unit_kernel = void (*)(const sigmoid_unit_args&);
 
-inline sigmoid_unit_kernel choose_sigmoid_unit(bool backward) {
+struct sigmoid_unit_kernels {
+  sigmoid_unit_kernel forward = k_base::sigmoid_forward, backward = k_base::sigmoid_backward;
+  sigmoid_unit_kernel gelu = k_base::gelu_forward, gelu_backward = k_base::gelu_backward;
+};
+
+inline sigmoid_unit_kernels choose_sigmoid_unit() {
 #if defined(PARLANCE_X86)
   if (cpu().level == isa::avx512)
-    return backward ? k_avx512::sigmoid_backward : k_avx512::sigmoid_forward;
+    return {k_avx512::sigmoid_forward, k_avx512::sigmoid_backward, k_avx512::gelu_forward,
+            k_avx512::gelu_backward};
   if (cpu().level == isa::avx2)
-    return backward ? k_avx2::sigmoid_backward : k_avx2::sigmoid_forward;
+    return {k_avx2::sigmoid_forward, k_avx2::sigmoid_backward, k_avx2::gelu_forward,
+            k_avx2::gelu_backward};
 #endif
-  return backward ? k_base::sigmoid_backward : k_base::sigmoid_forward;
+  return {};
 }
 
-inline void run_sigmoid_unit(const sigmoid_unit_args& a, bool backward) {
-  const sigmoid_unit_kernel kernel = choose_sigmoid_unit(backward);
+inline void run_sigmoid_unit(const sigmoid_unit_args& a, sigmoid_unit_kernel kernel) {
   constexpr std::int64_t grain = 8192;  // a multiple of every vector length
   parallel_for(a.n, grain, [&](std::int64_t i, std::int64_t end) {
     const auto at = [&](auto* p) { return p ? p + i : nullptr; };
@@ -55,13 +62,26 @@ inline void run_sigmoid_unit(const sigmoid_unit_args& a, bool backward) {
 // out = unit(x) (* up, when given). `out` may be an input.
 inline void sigmoid_unit(std::int64_t n, float slope, float cubic, const float* x, const float* up,
                          float* out) {
-  detail::run_sigmoid_unit({n, slope, cubic, nullptr, x, up, out, nullptr}, false);
+  detail::run_sigmoid_unit({n, slope, cubic, nullptr, x, up, out, nullptr},
+                           detail::choose_sigmoid_unit().forward);
 }
 
 // From g, the gradient of out: dx, and dup unless it is null.
 inline void sigmoid_unit_backward(std::int64_t n, float slope, float cubic, const float* g,
                                   const float* x, const float* up, float* dx, float* dup) {
-  detail::run_sigmoid_unit({n, slope, cubic, g, x, up, dx, dup}, true);
+  detail::run_sigmoid_unit({n, slope, cubic, g, x, up, dx, dup},
+                           detail::choose_sigmoid_unit().backward);
+}
+
+// out = x Phi(x) (* up, when given), and the gradients as above.
+inline void gelu_unit(std::int64_t n, const float* x, const float* up, float* out) {
+  detail::run_sigmoid_unit({n, 0, 0, nullptr, x, up, out, nullptr},
+                           detail::choose_sigmoid_unit().gelu);
+}
+inline void gelu_unit_backward(std::int64_t n, const float* g, const float* x, const float* up,
+                               float* dx, float* dup) {
+  detail::run_sigmoid_unit({n, 0, 0, g, x, up, dx, dup},
+                           detail::choose_sigmoid_unit().gelu_backward);
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::kernels

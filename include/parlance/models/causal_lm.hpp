@@ -22,9 +22,10 @@ class causal_lm : public token_decoder {
 
 // Model: hidden(input), logits(hidden), loss(hidden, labels), cache_layout(), visit().
 template <class Model>
-class causal_lm_of final : public causal_lm {
+class causal_lm_of final : public token_decoder_of<Model, causal_lm> {
  public:
-  explicit causal_lm_of(const typename Model::config_type& c) : model(c) {}
+  using token_decoder_of<Model, causal_lm>::token_decoder_of;
+  using token_decoder_of<Model, causal_lm>::model;
 
   tensor<float> logits(const decoder_input& in, std::span<const std::int64_t> rows) const override {
     const tensor<float> h = model.hidden(in);
@@ -34,19 +35,6 @@ class causal_lm_of final : public causal_lm {
   tensor<float> loss(const decoder_input& in, std::span<const std::int32_t> labels) const override {
     return model.loss(model.hidden(in), labels);
   }
-  nn::kv_cache make_cache(std::int64_t sequences, format element) const override {
-    nn::kv_cache::layout l = model.cache_layout();
-    l.element = element;
-    return nn::kv_cache(l, sequences);
-  }
-  std::int64_t vocab_size() const override { return model.vocab_size(); }
-  std::int64_t max_positions() const override { return model.max_positions(); }
-  void visit(nn::visitor<float>& v) override { model.visit(v); }
-  void save_weights(const std::filesystem::path& folder) override {
-    io::save_parameters<float>(model, folder);
-  }
-
-  Model model;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::models

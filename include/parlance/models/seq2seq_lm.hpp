@@ -28,16 +28,17 @@ class seq2seq_lm : public token_decoder {
 // Model: encode(source), hidden(target, encoded), memory(encoded, layout), logits(hidden),
 // loss(hidden, labels), cache_layout(), visit().
 template <class Model>
-class seq2seq_lm_of final : public seq2seq_lm {
+class seq2seq_lm_of final : public token_decoder_of<Model, seq2seq_lm> {
  public:
-  explicit seq2seq_lm_of(const typename Model::config_type& c) : model(c) {}
+  using token_decoder_of<Model, seq2seq_lm>::token_decoder_of;
+  using token_decoder_of<Model, seq2seq_lm>::model;
 
   tensor<float> encoder_states(const encoder_input& source) const override {
     return model.encode(source).states;
   }
   nn::kv_cache encode(const encoder_input& source) const override {
     nn::kv_cache::layout l = model.cache_layout();
-    l.element = cache_element_;
+    l.element = this->cache_element();
     return model.memory(model.encode(source), l);
   }
   tensor<float> logits(const decoder_input& in, std::span<const std::int64_t> rows) const override {
@@ -53,19 +54,6 @@ class seq2seq_lm_of final : public seq2seq_lm {
     const encoded_source<float> encoded = model.encode(source);
     return model.loss(model.hidden(target, &encoded), labels);
   }
-  nn::kv_cache make_cache(std::int64_t sequences, format element) const override {
-    nn::kv_cache::layout l = model.cache_layout();
-    l.element = element;
-    return nn::kv_cache(l, sequences);
-  }
-  std::int64_t vocab_size() const override { return model.vocab_size(); }
-  std::int64_t max_positions() const override { return model.max_positions(); }
-  void visit(nn::visitor<float>& v) override { model.visit(v); }
-  void save_weights(const std::filesystem::path& folder) override {
-    io::save_parameters<float>(model, folder);
-  }
-
-  Model model;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::models

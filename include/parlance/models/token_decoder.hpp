@@ -54,4 +54,26 @@ struct token_decoder_access {
   }
 };
 
+// What every concrete model answers alike. Interface: causal_lm or seq2seq_lm; Model:
+// cache_layout(), vocab_size(), max_positions(), visit().
+template <class Model, class Interface>
+class token_decoder_of : public Interface {
+ public:
+  explicit token_decoder_of(const typename Model::config_type& c) : model(c) {}
+
+  nn::kv_cache make_cache(std::int64_t sequences, format element) const override {
+    nn::kv_cache::layout l = model.cache_layout();
+    l.element = element;
+    return nn::kv_cache(l, sequences);
+  }
+  std::int64_t vocab_size() const override { return model.vocab_size(); }
+  std::int64_t max_positions() const override { return model.max_positions(); }
+  void visit(nn::visitor<float>& v) override { model.visit(v); }
+  void save_weights(const std::filesystem::path& folder) override {
+    io::save_parameters<float>(model, folder);
+  }
+
+  Model model;
+};
+
 }  // namespace parlance::inline PARLANCE_ABI::models

@@ -152,12 +152,20 @@ inline constexpr bool is_sigmoid_unit = std::is_same_v<T, float>&& requires {
   A::cubic;
 };
 
+template <class A, class T>
+inline constexpr bool is_float_gelu =
+    std::is_same_v<A, kernels::gelu_erf>&& std::is_same_v<T, float>;
+
 // A::forward(x), times `up` when it is defined.
 template <class A, class T>
 tensor<T> activation(const tensor<T>& x, const tensor<T>& up) {
   if constexpr (is_sigmoid_unit<A, T>) {
     tensor<T> out(x.dims());
     kernels::sigmoid_unit(x.size(), A::slope, A::cubic, x.data(), up.data(), out.data());
+    return out;
+  } else if constexpr (is_float_gelu<A, T>) {
+    tensor<T> out(x.dims());
+    kernels::gelu_unit(x.size(), x.data(), up.data(), out.data());
     return out;
   } else {
     if (!up.defined()) return mapped([](auto v) { return A::forward(v); }, x);
@@ -173,6 +181,10 @@ std::pair<tensor<T>, tensor<T>> activation_backward(const tensor<T>& g, const te
     tensor<T> dx(x.dims()), dup = want_up ? tensor<T>(x.dims()) : tensor<T>();
     kernels::sigmoid_unit_backward(x.size(), A::slope, A::cubic, g.data(), x.data(), up.data(),
                                    dx.data(), dup.data());
+    return {dx, dup};
+  } else if constexpr (is_float_gelu<A, T>) {
+    tensor<T> dx(x.dims()), dup = want_up ? tensor<T>(x.dims()) : tensor<T>();
+    kernels::gelu_unit_backward(x.size(), g.data(), x.data(), up.data(), dx.data(), dup.data());
     return {dx, dup};
   } else {
     tensor<T> dup;

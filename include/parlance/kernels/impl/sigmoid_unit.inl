@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// x sigmoid(slope x (1 + cubic x^2)), alone or times a second input, and its gradient; compiled
-// once per instruction set (PARLANCE_ISA names the namespace; no include guard on purpose).
+// x sigmoid(slope x (1 + cubic x^2)) and x Phi(x), alone or times a second input, and their
+// gradients; compiled once per instruction set (PARLANCE_ISA names the namespace; no include guard on purpose).
 
 namespace parlance::inline PARLANCE_ABI::kernels::PARLANCE_ISA {
 
@@ -42,6 +42,38 @@ inline void sigmoid_backward(const detail::sigmoid_unit_args& a) {
     const vf slant = slope * fma(three, c, one);
     const vf d = g * fma(x * s * (one - s), slant, s);
     if (dup) store(dup, g * x * s);
+    store(dx, up ? d * load(up) : d);
+  });
+}
+
+// Half of erfc(|x| / sqrt(2)), the tail of the normal distribution beyond |x|, to some 1e-6 of
+// itself: Chebyshev fit of Press et al., Numerical Recipes, 6.2 (erfcc).
+PARLANCE_ALWAYS_INLINE vf normal_tail(vf size) {
+  const vf z = size * set1(0.70710678f), one = set1(1);
+  const vf t = one / fma(set1(0.5f), z, one);
+  vf p = set1(0.17087277f);
+  for (const float c : {-0.82215223f, 1.48851587f, -1.13520398f, 0.27886807f, -0.18628806f,
+                        0.09678418f, 0.37409196f, 1.00002368f, -1.26551223f})
+    p = fma(p, t, set1(c));
+  return set1(0.5f) * t * exp(p - z * z);
+}
+
+inline void gelu_forward(const detail::sigmoid_unit_args& a) {
+  sigmoid_rows(a, [&](const float*, const float* xp, const float* up, float* out, float*) {
+    const vf x = load(xp), size = max(x, zero() - x);
+    const vf y = max(x, zero()) - size * normal_tail(size);
+    store(out, up ? y * load(up) : y);
+  });
+}
+
+inline void gelu_backward(const detail::sigmoid_unit_args& a) {
+  const vf one = set1(1), half = set1(-0.5f), density = set1(0.39894228f);
+  sigmoid_rows(a, [&](const float* gp, const float* xp, const float* up, float* dx, float* dup) {
+    const vf x = load(xp), g = load(gp), size = max(x, zero() - x), tail = normal_tail(size);
+    const vf positive = min(max(x * set1(1e30f), zero()), one);
+    const vf cdf = positive + tail * (one - positive - positive);
+    const vf d = g * fma(x * density, exp(half * x * x), cdf);
+    if (dup) store(dup, g * (max(x, zero()) - size * tail));
     store(dx, up ? d * load(up) : d);
   });
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "parlance/models/auto_encoder.hpp"
+#include "parlance/models/bart_classifier.hpp"
 #include "parlance/models/bert.hpp"
 #include "parlance/models/deberta.hpp"
 #include "parlance/models/encoder_heads.hpp"
@@ -52,6 +53,22 @@ encoder_family family_of(const char* class_name,
   return f;
 }
 
+// BART serves one of these tasks; the others are for encoders.
+inline encoder_family bart_family(const char* class_name) {
+  encoder_family f;
+  f.class_name = class_name;
+  f.read = [](const json& config) {
+    encoder_config c;
+    c.prefix = "model";
+    c.labels = read_labels(config_reader(config));
+    return c;
+  };
+  f.make_sequence_classifier = [](const json& config) {
+    return std::make_unique<bart_classifier>(config);
+  };
+  return f;
+}
+
 }  // namespace detail
 
 PARLANCE_SPLIT_INLINE const encoder_registry& encoder_families() {
@@ -66,7 +83,9 @@ PARLANCE_SPLIT_INLINE const encoder_registry& encoder_families() {
       {"mpnet", detail::family_of<bert<>>("MPNet", read_bert_config)},
       {"deberta", detail::family_of<deberta<>>("Deberta", read_deberta_config)},
       {"deberta-v2", detail::family_of<deberta<>>("DebertaV2", read_deberta_config)},
-      {"modernbert", detail::family_of<modernbert<>>("ModernBert", read_modernbert_config)}};
+      {"modernbert", detail::family_of<modernbert<>>("ModernBert", read_modernbert_config)},
+      {"bart", detail::bart_family("Bart")},
+      {"mbart", detail::bart_family("MBart")}};
   return table;
 }
 
@@ -106,11 +125,20 @@ inline std::vector<std::string> stored_names(const std::string& parameter,
 // first segments of the backbone's names.
 inline bool ignorable_encoder_tensor(const std::string& name, const std::string& prefix,
                                      const std::set<std::string>& parts) {
-  if (name.ends_with("position_ids") || name.ends_with(".token_type_ids") ||
+  if (name.ends_with("coder.embed_tokens.weight") || name.ends_with("coder.version") ||
+      name.ends_with("position_ids") || name.ends_with(".token_type_ids") ||
       name.ends_with("embeddings.position_embeddings.weight") || name.ends_with(".inv_freq"))
     return true;
   const std::string bare = without_prefix(name, prefix);
   return !parts.contains(bare.substr(0, bare.find('.')));
+}
+
+// What a family makes for a task, or an error that names what it serves.
+template <class Make>
+const Make& require_task(const Make& make, const encoder_family& family, const char* task) {
+  if (make) return make;
+  throw unsupported_error(family.class_name + " as " + task + " is not a task this library knows",
+                          "it classifies sequences");
 }
 
 // What visits the head alone.
@@ -155,7 +183,7 @@ std::unique_ptr<Task> load_encoder_task(
     std::function<std::unique_ptr<Task>(const json&)> encoder_family::*make, const char* suffix) {
   const encoder_family& family = encoder_family_of(from.config, families);
   const encoder_config c = family.read(from.config);
-  std::unique_ptr<Task> task = (family.*make)(from.config);
+  std::unique_ptr<Task> task = require_task(family.*make, family, suffix)(from.config);
   load_encoder_weights(*task, c, from, options);
   json config = from.config;
   config["architectures"] = json::array({family.class_name + suffix});
@@ -173,7 +201,8 @@ PARLANCE_SPLIT_INLINE std::unique_ptr<encoder> load_encoder(const opened_checkpo
   bool pooler = options.fresh_head;
   for (const std::string& name : detail::stored_names(c.pooler.dense + ".weight", c))
     pooler = pooler || from.tensors->find(name);
-  std::unique_ptr<encoder> task = family.make_encoder(from.config, pooler);
+  std::unique_ptr<encoder> task =
+      detail::require_task(family.make_encoder, family, "Model")(from.config, pooler);
   detail::load_encoder_weights(*task, c, from, options);
   json config = from.config;
   config["architectures"] = json::array({family.class_name + "Model"});

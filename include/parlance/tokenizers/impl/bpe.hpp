@@ -75,15 +75,22 @@ inline void bpe::build_merges(const model_data& data) {
   const std::string& prefix = options_.continuing_subword_prefix;
   merges_.reserve(n);
   std::string joined;
+  std::uint32_t next = none;  // merges and their tokens mostly come in one order
   for (std::size_t i = 0; i < n; ++i) {
-    const std::string_view left = data.merges[2 * i], right = data.merges[2 * i + 1];
+    std::string_view left = data.merges[2 * i], right = data.merges[2 * i + 1];
     if (left.empty() || right.size() <= (right.starts_with(prefix) ? prefix.size() : 0))
       throw format_error("tokenizer.json", -1,
                          "model: merge " + std::to_string(i) + " has an empty side");
-    joined.assign(left);
-    joined += right.starts_with(prefix) ? right.substr(prefix.size()) : right;
     const std::uint32_t a = merge_part(left, i), b = merge_part(right, i);
-    merges_.add(a, b, {static_cast<std::uint32_t>(i), merge_part(joined, i)});
+    if (right.starts_with(prefix)) right.remove_prefix(prefix.size());
+    joined.clear();
+    if (!byte_level_ || !byte_level_decode(left, joined) || !byte_level_decode(right, joined))
+      (joined = left) += right;
+    const bool guessed =
+        next < of_id_.size() && of_id_[next] < foreign_bit && table_.text(of_id_[next]) == joined;
+    const std::uint32_t id = guessed ? next : table_.find(joined);
+    next = 1 + (id == none ? merge_part((joined = left) += right, i) : id);
+    merges_.add(a, b, {static_cast<std::uint32_t>(i), next - 1});
   }
 }
 
