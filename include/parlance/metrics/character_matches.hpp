@@ -28,14 +28,14 @@ class character_matches {
     for (const char c : text) ++counts_[static_cast<unsigned char>(c)];
     padded_.assign(text);
     padded_.append(8, '\xFE');  // in no ASCII text
-    if (heads_.empty()) heads_.assign(pairs, none);
+    if (heads_.empty()) heads_.assign(pairs, 0);
     next_.resize(text.size());
-    for (const std::uint16_t pair : used_) heads_[pair] = none;
+    for (const std::uint16_t pair : used_) heads_[pair] = 0;
     used_.clear();
     for (std::size_t i = text.size() < 2 ? 0 : text.size() - 1; i-- > 0;) {
       const std::uint16_t pair = pair_at(padded_.data() + i);
       next_[i] = heads_[pair];
-      heads_[pair] = static_cast<std::int32_t>(i);
+      heads_[pair] = static_cast<std::uint16_t>(i + 1);
       used_.push_back(pair);
     }
   }
@@ -61,7 +61,7 @@ class character_matches {
 
  private:
   static constexpr std::int32_t none = -1;
-  static constexpr std::size_t pairs = 1 << 14, longest = 1 << 16;
+  static constexpr std::size_t pairs = 1 << 14, longest = (1 << 16) - 2;
 
   static std::uint16_t pair_at(const char* p) {
     return static_cast<std::uint16_t>(static_cast<unsigned char>(p[0]) << 7 |
@@ -93,14 +93,14 @@ class character_matches {
       const std::uint64_t here = eight_at(at);
       const std::size_t left = other.size() - j;
       std::uint32_t wanted = left >= static_cast<std::size_t>(orders) ? all : (1u << left) - 2;
-      for (std::int32_t i = heads_[pair_at(at)]; i != none;
-           i = next_[static_cast<std::size_t>(i)]) {
+      for (std::size_t place = heads_[pair_at(at)]; place != 0; place = next_[place - 1]) {
+        const std::size_t i = place - 1;
         --steps;
         const std::uint64_t different = here ^ eight_at(padded_.data() + i);
         const std::uint32_t same =
             different ? (2u << (__builtin_ctzll(different) / 8)) / 2 - 1 : 255u;
-        const std::uint32_t taken = wanted & free_[static_cast<std::size_t>(i)] & same;
-        free_[static_cast<std::size_t>(i)] ^= static_cast<std::uint8_t>(taken);
+        const std::uint32_t taken = wanted & free_[i] & same;
+        free_[i] ^= static_cast<std::uint8_t>(taken);
         wanted ^= taken;
         ++sets[taken];
         if (wanted == 0) break;
@@ -135,7 +135,7 @@ class character_matches {
   bool ascii_ = true, numbered_ = false;
   std::uint32_t counts_[128] = {};
   std::string padded_, other_padded_;
-  std::vector<std::int32_t> heads_, next_;
+  std::vector<std::uint16_t> heads_, next_;  // places from 1
   std::vector<std::uint16_t> used_;
   std::vector<std::uint8_t> free_;
   ngram_matches general_;

@@ -150,6 +150,14 @@ class chrf : public corpus_metric<chrf> {
   static void pack(std::string_view text, std::string& out) {
     out.resize(text.size());
     char* to = out.data();
+    if (all_ascii(text)) {
+      for (const char c : text) {
+        *to = c;
+        to += c > ' ' || !tokenizers::jinja::is_space(static_cast<unsigned char>(c));
+      }
+      out.resize(static_cast<std::size_t>(to - out.data()));
+      return;
+    }
     const char *p = text.data(), *end = p + text.size();
     while (p < end) {
       if (const unsigned space = space_bytes(p, end)) {

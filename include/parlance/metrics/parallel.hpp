@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Adds many lines to a metric with the threads of the current pool. The result has the same bits
-// for any number of threads: parts are cut by the number of lines and merged in order.
+// for any number of threads, since merging does not depend on where the lines are cut.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,9 @@ template <class M, class Predictions, class References>
 void add_parallel(M& m, const Predictions& predictions, const References& references) {
   detail::require_same_number(std::size(predictions), std::size(references));
   const auto lines = static_cast<std::int64_t>(std::size(predictions));
-  // A part is large enough that making an accumulator does not count.
-  const std::int64_t grain = std::max<std::int64_t>(256, (lines + 31) / 32);
+  // Few parts: some metrics learn words as they go, each part anew.
+  const std::int64_t parts_wanted = 2 * num_threads();
+  const std::int64_t grain = std::max<std::int64_t>(256, (lines + parts_wanted - 1) / parts_wanted);
   if (lines <= grain || num_threads() == 1) return add_all(m, predictions, references);
   M empty = m;
   empty.reset();

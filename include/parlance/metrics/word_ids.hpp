@@ -30,15 +30,20 @@ inline std::uint64_t mix_bits(std::uint64_t x) {
   return x ^ (x >> 32);
 }
 
-inline std::uint64_t hash_word(std::string_view word) {
+// Equal words have equal keys; different ones of up to eight bytes have different keys.
+inline std::uint64_t word_key(std::string_view word) {
   const char* p = word.data();
   std::size_t n = word.size();
+  if (n <= 8) return short_key(p, n);
   std::uint64_t h = n, eight = 0;
   for (; n > 8; p += 8, n -= 8) {
     std::memcpy(&eight, p, 8);
     h = mix_bits(h ^ eight);
   }
   return mix_bits(h * 0xD6E8FEB86659FD93u ^ short_key(p, n));
+}
+inline std::uint64_t hash_word(std::string_view word) {
+  return mix_bits(word_key(word) * 0xD6E8FEB86659FD93u ^ word.size());
 }
 
 class word_ids {
@@ -58,7 +63,7 @@ class word_ids {
   // The number of a word, given out in order of appearance. The text must outlive this line.
   std::int32_t insert(std::string_view word) {
     slot& s = seek(word);
-    if (s.stamp != stamp_) s = {stamp_, count_++, static_cast<std::uint32_t>(hash_), word};
+    if (s.stamp != stamp_) s = {stamp_, count_++, key_, word};
     return s.id;
   }
   std::int32_t find(std::string_view word) {
@@ -70,21 +75,22 @@ class word_ids {
   struct slot {
     std::uint32_t stamp = 0;
     std::int32_t id = 0;
-    std::uint32_t hash = 0;
+    std::uint64_t key = 0;
     std::string_view word;
   };
   slot& seek(std::string_view word) {
-    hash_ = hash_word(word);
+    key_ = word_key(word);
     const std::size_t mask = slots_.size() - 1;
-    for (std::size_t at = hash_ & mask;; at = (at + 1) & mask) {
+    for (std::size_t at = mix_bits(key_ * 0xD6E8FEB86659FD93u) & mask;; at = (at + 1) & mask) {
       slot& s = slots_[at];
       if (s.stamp != stamp_) return s;
-      if (s.hash == static_cast<std::uint32_t>(hash_) && s.word == word) return s;
+      if (s.key == key_ && s.word.size() == word.size() && (word.size() <= 8 || s.word == word))
+        return s;
     }
   }
 
   std::vector<slot> slots_;
-  std::uint64_t hash_ = 0;
+  std::uint64_t key_ = 0;
   std::uint32_t stamp_ = 0;
   std::int32_t count_ = 0;
 };
