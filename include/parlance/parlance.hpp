@@ -26,6 +26,7 @@
 #include "parlance/pipelines/auto.hpp"
 #include "parlance/pipelines/feature_extraction.hpp"
 #include "parlance/pipelines/fill_mask.hpp"
+#include "parlance/pipelines/perplexity.hpp"
 #include "parlance/pipelines/question_answering.hpp"
 #include "parlance/pipelines/structure_cleaners.hpp"
 #include "parlance/pipelines/summarization.hpp"
