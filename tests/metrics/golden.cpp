@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every metric against the frozen sample of the originals' results.
-#include "metrics/golden.hpp"
+#include "golden.hpp"
 
 #include <doctest/doctest.h>
 

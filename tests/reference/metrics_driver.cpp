@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <map>
 
-#include "metrics/golden.hpp"
+#include "../metrics/golden.hpp"
 
 int main(int argc, char** argv) {
   std::map<std::string, std::pair<int, int>> counts;
