@@ -2,6 +2,7 @@
 // What is in a checkpoint: its modules and parameters with shapes, formats and bytes, and the tasks
 // that it serves.
 #include "common.hpp"
+#include "parlance/io/hub_cache.hpp"
 #include "parlance/models/structure.hpp"
 
 using namespace examples;

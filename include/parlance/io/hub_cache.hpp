@@ -60,7 +60,10 @@ inline std::vector<std::string> cached_models(const std::filesystem::path& root)
   for (const std::string& folder : names_in(root)) {
     if (!folder.starts_with(hub_prefix)) continue;
     std::string name = folder.substr(hub_prefix.size());
-    if (const auto dashes = name.find("--"); dashes != name.npos) name.replace(dashes, 2, "/");
+    if (const auto dashes = name.find("--"); dashes != name.npos) {
+      name[dashes] = '/';
+      name.erase(dashes + 1, 1);
+    }
     names.push_back(std::move(name));
   }
   return names;

@@ -69,7 +69,10 @@ inline std::u32string normalize_western(std::string_view text) {
   replace_all(plain, "&amp;", "&");
   replace_all(plain, "&lt;", "<");
   replace_all(plain, "&gt;", ">");
-  std::u32string s = isolate(U" " + tokenizers::jinja::code_points(plain) + U" ", is_split_alone);
+  std::u32string padded(1, U' ');
+  padded += tokenizers::jinja::code_points(plain);
+  padded += U' ';
+  std::u32string s = isolate(padded, is_split_alone);
   std::u32string out;
   for (std::size_t i = 0; i < s.size(); ++i) {
     if (s[i] == '\'' && i + 2 < s.size() && s[i + 1] == 's' && s[i + 2] == ' ') out += U' ';
