@@ -38,7 +38,7 @@ TEST_CASE("kinds and tasks") {
   CHECK(of("t5", "T5ForConditionalGeneration").kind == models::structure_kind::encoder_decoder);
   CHECK(of("marian", "MarianMTModel").serves("translation"));
   CHECK(of("fsmt", nullptr, {{"is_encoder_decoder", true}}).serves("summarization"));
-  CHECK(has(message_of([] { of("brt"); }), "bert"));
+  CHECK(has(message_of([] { of("electr"); }), "electra"));
   CHECK_THROWS_AS(models::structure_of(json{{"model_type", 3}}), format_error);
 }
 

@@ -170,7 +170,7 @@ TEST_CASE_FIXTURE(fixture, "errors reach the consumer where they happen") {
   CHECK(seen > 50);
   c.logits_processor = {[](auto, std::span<float>) { throw option_error("mine"); }};
   CHECK(has(message_of([&] { pieces_of(llama.stream("the words", c)); }), "mine"));
-  CHECK(has(message_of([&] { llama.stream("a", {.num_beams = 2}); }), "num_beams > 1"));
+  CHECK(has(message_of([&] { llama.stream("a", {.guidance_scale = 2.0}); }), "guidance_scale"));
   CHECK(has(message_of([&] { llama.stream("a", {.do_sample = true, .num_return_sequences = 2}); }),
             "a stream has one text"));
 }
