@@ -47,7 +47,7 @@ struct attention_io {
   std::int64_t ldv = 0;
   const std::int32_t* key_start = nullptr;
   const std::int32_t* key_end = nullptr;
-  attention_bias<T> bias;
+  attention_bias<T> bias{};
 
   std::int64_t sequences() const { return static_cast<std::int64_t>(q_offsets.size()) - 1; }
   std::int64_t first_query(std::int64_t b) const { return q_offsets[static_cast<std::size_t>(b)]; }
