@@ -31,8 +31,10 @@ json parameters_of(const models::opened_checkpoint& from, const models::model_st
     list(*models::load_causal_lm(from, options));
     return rows;
   }
-  if (what.kind != models::structure_kind::encoder)
-    throw unsupported_error(what.model_type + " is an " + name(what.kind));
+  if (what.kind == models::structure_kind::encoder_decoder && what.serves("translation")) {
+    list(*models::load_seq2seq_lm(from, options));
+    return rows;
+  }
   models::encoder_load_options load;
   static_cast<io::load_options&>(load) = options;
   if (what.serves("fill-mask"))

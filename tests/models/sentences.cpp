@@ -38,7 +38,8 @@ TEST_CASE("every pooling of a plain folder") {
   const io_test::temporary_folder plain;
   copy_tiny(plain, false);
   for (const auto& [mode, expected] : g["modes"].items()) {
-    CAPTURE(mode);
+    const std::string pooling = mode;
+    CAPTURE(pooling);
     models::sentence_options options;
     options.pooling = models::parse_pooling(mode);
     const auto m = models::sentence_encoder::from_pretrained(plain.path().string(), options);
@@ -122,8 +123,9 @@ TEST_CASE("folders that are wrong") {
        R"({"in_features": 32, "out_features": 6, "activation_function": "torch.nn.Mish"})"},
       {"sentence_bert_config.json", R"({"max_seq_length": 0})"}};
   for (const auto& [file, text] : cases) {
-    CAPTURE(file);
-    CAPTURE(text);
+    const std::string name = file, content = text;
+    CAPTURE(name);
+    CAPTURE(content);
     const io_test::temporary_folder bad;
     copy_tiny(bad, true);
     io_test::put(bad / file, text);

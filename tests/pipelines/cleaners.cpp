@@ -20,8 +20,9 @@ using cases = std::vector<std::pair<std::string, std::string>>;
 
 void check(const reply_cleaner& clean, const cases& list) {
   for (const auto& [text, expected] : list) {
-    CAPTURE(text);
-    CHECK(clean(text) == expected);
+    const std::string reply = text;
+    CAPTURE(reply);
+    CHECK(clean(reply) == expected);
   }
 }
 

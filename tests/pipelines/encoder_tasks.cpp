@@ -146,6 +146,10 @@ TEST_CASE("payloads that are wrong say what is") {
   CHECK(has(call("a", {{"agregation_strategy", "none"}}), "did you mean 'aggregation_strategy'?"));
   CHECK(has(call("a", {{"aggregation_strategy", "frist"}}), "did you mean 'first'?"));
   CHECK(has(call(3, {}), "inputs: expected a string, got 3"));
+  const std::string bert = (data / "bert").string(), llama = (model_test::data / "gpt2").string();
+  CHECK(has(message_of([&] { make_pipeline("summarization", bert); }),
+            "bert is an encoder: it cannot generate text; tasks: "));
+  CHECK(has(message_of([&] { make_pipeline("ner", llama); }), "gpt2 is a decoder: "));
   CHECK(has(message_of([] { make_pipeline("text-clasification", ""); }),
             "did you mean 'text-classification'?"));
 }

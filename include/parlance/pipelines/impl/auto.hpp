@@ -2,6 +2,8 @@
 // Bodies of pipelines/auto.hpp: the table of tasks.
 #pragma once
 
+#include "parlance/io/hub_cache.hpp"
+#include "parlance/models/structure.hpp"
 #include "parlance/pipelines/auto.hpp"
 #include "parlance/pipelines/impl/json_encoders.hpp"
 #include "parlance/pipelines/impl/json_text2text.hpp"
@@ -51,21 +53,48 @@ inline std::map<std::string, json_pipeline_factory, std::less<>> known_tasks() {
   };
 }
 
-}  // namespace detail
-
-PARLANCE_SPLIT_INLINE std::unique_ptr<json_pipeline> make_pipeline(
-    const std::string& task, const std::string& model, const pipeline_options& options) {
-  if (const std::string key = detail::text2text_key(task); !key.empty())
-    return std::make_unique<detail::json_text2text>(text2text(model, task, options), key);
-  const auto tasks = detail::known_tasks();
-  if (const auto found = tasks.find(task); found != tasks.end())
-    return found->second(model, options);
+inline json_pipeline_factory factory_of(const std::string& task) {
+  if (const std::string key = text2text_key(task); !key.empty())
+    return [task, key](const std::string& model, const pipeline_options& options) {
+      return std::make_unique<json_text2text>(text2text(model, task, options), key);
+    };
+  const auto tasks = known_tasks();
+  if (const auto found = tasks.find(task); found != tasks.end()) return found->second;
   std::vector<std::string_view> names{"summarization", "text2text-generation", "translation"};
   std::string list = "translation_xx_to_yy";
   for (const auto& [name, factory] : tasks) names.push_back(name);
   for (const std::string_view name : names) list += ", " + std::string(name);
   throw unsupported_error("task '" + task + "' is not available; there are: " + list,
                           did_you_mean(task, names));
+}
+
+// Throws why the model's structure does not fit the task, if that is so.
+inline void explain_misfit(const std::string& task, const std::string& model,
+                           const pipeline_options& options) {
+  const auto path = io::resolve_model(model, options.cache);
+  if (!std::filesystem::exists(path / "config.json")) return;
+  const std::string plain = task == "ner" ? "token-classification"
+                            : task == "sentiment-analysis" || task == "rerank"
+                                ? "text-classification"
+                            : task == "sentence-similarity" ? "feature-extraction"
+                                                            : task;
+  models::require_task(models::open_checkpoint(path).config, plain);
+}
+
+}  // namespace detail
+
+PARLANCE_SPLIT_INLINE std::unique_ptr<json_pipeline> make_pipeline(
+    const std::string& task, const std::string& model, const pipeline_options& options) {
+  const detail::json_pipeline_factory make = detail::factory_of(task);
+  try {
+    return make(model, options);
+  } catch (const load_error&) {
+    detail::explain_misfit(task, model, options);
+    throw;
+  } catch (const unsupported_error&) {
+    detail::explain_misfit(task, model, options);
+    throw;
+  }
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::pipelines
