@@ -14,10 +14,12 @@
 #include <vector>
 
 #include "parlance/io/hub_cache.hpp"
+#include "parlance/kernels/topk.hpp"
 #include "parlance/models/auto_encoder.hpp"
 #include "parlance/models/encoder_passes.hpp"
 #include "parlance/pipelines/language_model.hpp"
 #include "parlance/pipelines/pipeline.hpp"
+#include "parlance/tokenizers/python_text.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
 
@@ -97,17 +99,6 @@ encoder_parts<Model> load_encoder_parts(
 
 namespace detail {
 
-// In place; single precision as the originals' numpy arrays.
-inline void softmax(std::span<float> x) {
-  if (x.empty()) return;
-  const float most = *std::max_element(x.begin(), x.end());
-  float sum = 0;
-  for (float& v : x) sum += v = std::exp(v - most);
-  for (float& v : x) v /= sum;
-}
-inline std::size_t argmax(std::span<const float> x) {
-  return static_cast<std::size_t>(std::max_element(x.begin(), x.end()) - x.begin());
-}
 // Code points [begin, end) of a text; empty when there is no such part.
 inline std::string characters(std::string_view text, std::int64_t begin, std::int64_t end) {
   std::string out;

@@ -5,7 +5,6 @@
 
 #include <set>
 
-#include "parlance/kernels/topk.hpp"
 #include "parlance/pipelines/encoder_parts.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
@@ -51,7 +50,7 @@ class fill_mask {
       tensor<float> logits = parts_.model->logits(in, masks);
       for (std::int64_t m = 0; m < logits.rows(); ++m) {
         const std::span<float> scores(logits.row(m), static_cast<std::size_t>(logits.cols()));
-        detail::softmax(scores);
+        kernels::softmax(scores);
         out.push_back({});
         for (const auto& [score, id] : best(scores, targets, o.top_k))
           out.back().push_back(filled(e, masks, static_cast<std::size_t>(m), score, id));

@@ -57,8 +57,7 @@ class text_classification {
  private:
   std::string function_of(const options& o) const {
     if (o.function_to_apply) {
-      std::string name = *o.function_to_apply;
-      for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+      const std::string name = tokenizers::jinja::to_lower(*o.function_to_apply);
       constexpr std::array<std::string_view, 3> known = {"sigmoid", "softmax", "none"};
       if (std::find(known.begin(), known.end(), name) == known.end())
         throw option_error("function_to_apply: '" + name + "'", did_you_mean(name, known));
@@ -74,7 +73,7 @@ class text_classification {
                : "softmax";
   }
   output apply(const std::string& function, std::span<float> scores) const {
-    if (function == "softmax") detail::softmax(scores);
+    if (function == "softmax") kernels::softmax(scores);
     if (function == "sigmoid")
       for (float& x : scores) x = 1 / (1 + std::exp(-x));
     output out;

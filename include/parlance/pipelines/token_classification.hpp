@@ -12,9 +12,9 @@ namespace parlance::inline PARLANCE_ABI::pipelines {
 // probabilities, the surest token's.
 enum class aggregation_strategy { none, simple, first, average, max };
 
-inline aggregation_strategy parse_aggregation_strategy(std::string name) {
+inline aggregation_strategy parse_aggregation_strategy(std::string_view text) {
+  const std::string name = tokenizers::jinja::to_lower(text);
   constexpr std::array<std::string_view, 5> names = {"none", "simple", "first", "average", "max"};
-  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end())
     throw option_error("aggregation_strategy: '" + name + "'", did_you_mean(name, names));

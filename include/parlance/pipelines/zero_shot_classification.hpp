@@ -52,11 +52,11 @@ class zero_shot_classification {
     if (o.multi_label || n == 1) {
       for (std::size_t i = 0; i < n; ++i) {
         float both[] = {contradict[i], entail[i]};
-        detail::softmax(both);
+        kernels::softmax(both);
         entail[i] = both[1];
       }
     } else {
-      detail::softmax(entail);
+      kernels::softmax(entail);
     }
     return sorted(text, candidate_labels, entail);
   }
@@ -68,9 +68,7 @@ class zero_shot_classification {
  private:
   void find_entailment() {
     const auto starts = [](const std::string& label) {
-      std::string head = label.substr(0, 6);
-      for (char& c : head) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-      return head == "entail";
+      return tokenizers::jinja::to_lower(label).starts_with("entail");
     };
     const json& config = parts_.model->config();
     if (const auto ids = config.find("label2id"); ids != config.end() && ids->is_object()) {

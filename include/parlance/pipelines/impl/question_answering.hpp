@@ -6,16 +6,6 @@
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
 
-namespace detail {
-
-inline std::string lower_case(const std::string& text) {
-  tokenizers::aligned_text out(text, 0u, false);
-  tokenizers::lowercase{}.normalize(out);
-  return out.text();
-}
-
-}  // namespace detail
-
 PARLANCE_SPLIT_INLINE tokenizers::encoding question_answering::encode(const std::string& question,
                                                                       const std::string& context,
                                                                       const options& o) const {
@@ -94,14 +84,14 @@ PARLANCE_SPLIT_INLINE std::vector<answer> question_answering::answers(const std:
       first[i] = may[i] ? logits[2 * i] : -10000.0f;
       last[i] = may[i] ? logits[2 * i + 1] : -10000.0f;
     }
-    detail::softmax(first), detail::softmax(last);
+    kernels::softmax(first), kernels::softmax(last);
     if (o.handle_impossible_answer) null_score = std::min(null_score, first[0] * last[0]);
     first[0] = last[0] = 0;
     for (const span& s : best_spans(first, last, may, count, o.max_answer_len)) {
       const auto at = characters_of(window, s, o.align_to_words);
       const std::string text = detail::characters(context, at.begin, at.end);
       const auto known = std::find_if(out.begin(), out.end(), [&](const answer& a) {
-        return detail::lower_case(a.text) == detail::lower_case(text);
+        return tokenizers::jinja::to_lower(a.text) == tokenizers::jinja::to_lower(text);
       });
       if (known != out.end())
         known->score += s.score;

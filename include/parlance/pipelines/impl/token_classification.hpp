@@ -40,7 +40,7 @@ PARLANCE_SPLIT_INLINE auto token_classification::run(const tokenizers::encoding&
   parts_.forward(windows, [&](std::size_t first, const models::encoder_input& in) {
     tensor<float> logits = parts_.model->logits(in);
     for (std::int64_t r = 0; r < logits.rows(); ++r)
-      detail::softmax({logits.row(r), static_cast<std::size_t>(logits.cols())});
+      kernels::softmax({logits.row(r), static_cast<std::size_t>(logits.cols())});
     std::int64_t at = 0;
     for (std::size_t w = 0; w < in.lengths.size(); at += in.lengths[w++]) {
       const auto tokens = gather(windows[first + w], logits.row(at), text, word_begins);
@@ -93,7 +93,7 @@ PARLANCE_SPLIT_INLINE auto token_classification::gather(
 }
 
 PARLANCE_SPLIT_INLINE entity token_classification::decide(const scored& token) const {
-  const std::size_t best = detail::argmax(token.scores);
+  const auto best = static_cast<std::size_t>(kernels::argmax(token.scores));
   return {parts_.model->labels()[best],
           token.scores[best],
           token.word,
@@ -109,13 +109,13 @@ PARLANCE_SPLIT_INLINE entity token_classification::decide_word(
   std::vector<float> scores = tokens.front().scores;
   if (strategy == aggregation_strategy::max) {
     for (const scored& t : tokens)
-      if (t.scores[detail::argmax(t.scores)] > scores[detail::argmax(scores)]) scores = t.scores;
+      if (kernels::max_value(t.scores) > kernels::max_value(scores)) scores = t.scores;
   } else if (strategy == aggregation_strategy::average) {
     for (const scored& t : tokens.subspan(1))
       for (std::size_t i = 0; i < scores.size(); ++i) scores[i] += t.scores[i];
     for (float& s : scores) s /= static_cast<float>(tokens.size());
   }
-  const std::size_t best = detail::argmax(scores);
+  const auto best = static_cast<std::size_t>(kernels::argmax(scores));
   return {parts_.model->labels()[best],
           scores[best],
           parts_.tokenizer->tokens_to_text(std::move(parts)),
