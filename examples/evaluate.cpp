@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "parlance/core/json.hpp"
+#include "parlance/metrics/json_lines.hpp"
 #include "parlance/metrics/load.hpp"
 #include "parlance/metrics/report.hpp"
 #include "parlance/metrics/significance.hpp"
@@ -97,44 +97,6 @@ metrics::combined make(const command& c) {
     if (count == c.metrics.size())
       throw option_error("unknown option '" + setting + "' of all metrics");
   return all;
-}
-
-metrics::item to_item(const json& j, bool reference) {
-  const auto wrong = [] {
-    return format_error("", -1, "expected text, a number, a list of either, or an answer");
-  };
-  if (j.is_string()) return j.get<std::string>();
-  if (j.is_number()) return j.get<double>();
-  if (j.is_boolean()) return j.get<bool>() ? 1.0 : 0.0;
-  if (j.is_object() && reference)
-    return metrics::squad_reference{j.at("id"), j.at("answers").at("text")};
-  if (j.is_object())
-    return metrics::squad_prediction{j.at("id"), j.at("prediction_text"),
-                                     j.value("no_answer_probability", 0.0)};
-  if (!j.is_array()) throw wrong();
-  if (std::all_of(j.begin(), j.end(), [](const json& x) { return x.is_string(); }))
-    return j.get<std::vector<std::string>>();
-  if (std::all_of(j.begin(), j.end(), [](const json& x) { return x.is_number(); }))
-    return j.get<std::vector<double>>();
-  throw wrong();
-}
-
-void add_line(metrics::combined& all, const std::string& line, std::size_t number) {
-  const json j = parse_json(line, "line " + std::to_string(number));
-  if (!j.is_object() || !j.contains("prediction") || !j.contains("references"))
-    throw format_error("line " + std::to_string(number), -1,
-                       "expected {\"prediction\": ..., \"references\": [...]}");
-  const json& references = j.at("references");
-  std::vector<metrics::item> items;
-  if (references.is_array())
-    for (const json& r : references) items.push_back(to_item(r, true));
-  else  // one on its own
-    items.push_back(to_item(references, true));
-  const bool tags = all[0].takes() == metrics::any_metric::input::tags;
-  metrics::item prediction = to_item(j.at("prediction"), false);
-  // An empty list of tags could be one of anything.
-  if (tags && j.at("prediction").empty()) prediction = std::vector<std::string>{};
-  all.add(prediction, items);
 }
 
 std::vector<std::string> read_lines(std::istream& in) {
@@ -259,11 +221,10 @@ bool evaluate(const command& c) {
         std::cout << to_json_line(object) << "\n";
       };
       try {
-        add_line(all, line, n);
+        const std::string where = "line " + std::to_string(n);
+        metrics::add_json(all, parse_json(line, where), where);
       } catch (const error& e) {
         report(e.kind(), e.what());
-      } catch (const json::exception& e) {
-        report("format", "line " + std::to_string(n) + ": " + e.what());
       }
     }
     finish("", all);

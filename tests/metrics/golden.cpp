@@ -5,9 +5,9 @@
 #include <doctest/doctest.h>
 
 TEST_CASE("metrics have the originals' numbers, also when they are merged") {
-  for (const char* name :
-       {"sacrebleu", "chrf", "ter", "bleu", "google_bleu", "nltk_bleu", "rouge", "meteor",
-        "error_rate", "exact_match", "squad", "squad_v2", "labels", "numbers", "glue", "seqeval"}) {
+  for (const char* name : {"sacrebleu", "chrf", "ter", "bleu", "google_bleu", "nltk_bleu", "rouge",
+                           "meteor", "error_rate", "exact_match", "squad", "squad_v2", "labels",
+                           "numbers", "glue", "super_glue", "seqeval", "measurements", "mauve"}) {
     CAPTURE(name);
     const bool needs_wordnet = std::string_view(name) == "meteor";
     if (needs_wordnet &&

@@ -5,29 +5,15 @@
 
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "parlance/metrics/json_lines.hpp"
 #include "parlance/metrics/load.hpp"
 
 namespace metrics_golden {
 
 namespace metrics = parlance::metrics;
-using nlohmann::json;
-
-inline metrics::item to_prediction(const json& j) {
-  if (j.is_string()) return j.get<std::string>();
-  if (j.is_number()) return j.get<double>();
-  if (j.is_object())
-    return metrics::squad_prediction{j.at("id"), j.at("prediction_text"),
-                                     j.value("no_answer_probability", 0.0)};
-  if (!j.empty() && j[0].is_string()) return j.get<std::vector<std::string>>();
-  return j.get<std::vector<double>>();
-}
-inline metrics::item to_reference(const json& j) {
-  if (!j.is_object()) return to_prediction(j);
-  return metrics::squad_reference{j.at("id"), j.at("answers").at("text")};
-}
+using parlance::json;
 
 inline std::unique_ptr<metrics::any_metric> filled(const json& c, std::size_t from,
                                                    std::size_t to) {
@@ -35,17 +21,21 @@ inline std::unique_ptr<metrics::any_metric> filled(const json& c, std::size_t fr
   for (const auto& [name, text] : c.at("settings").items()) settings.push_back({name, text});
   auto metric = metrics::load(c.at("metric").get<std::string>(), settings);
   for (std::size_t i = from; i < to; ++i) {
+    const auto read = [&](const json& j) { return metrics::item_from_json(j, metric->takes()); };
     std::vector<metrics::item> references;
-    for (const json& r : c.at("references")[i]) references.push_back(to_reference(r));
-    metric->add(to_prediction(c.at("predictions")[i]), references);
+    if (metric->needs_references())
+      for (const json& r : c.at("references")[i]) references.push_back(read(r));
+    metric->add(read(c.at("predictions")[i]), references);
   }
   return metric;
 }
 
-inline bool same(const metrics::value& got, const json& want, double tolerance) {
+inline bool same(const metrics::value& got, const json& want, double tolerance,
+                 bool relative = false) {
   if (want.is_number()) {
     const double x = got.number(), y = want.get<double>();
-    return x == y || std::abs(x - y) <= tolerance * std::max(1.0, std::abs(y));
+    const double scale = relative ? std::abs(y) : std::max(1.0, std::abs(y));
+    return x == y || std::abs(x - y) <= tolerance * scale;
   }
   if (want.is_string()) {
     const auto* text = std::get_if<std::string>(&got);
@@ -66,7 +56,9 @@ inline bool same(const metrics::value& got, const json& want, double tolerance) 
     return true;
   };
   return list(std::get_if<std::vector<double>>(&got)) ||
-         list(std::get_if<std::vector<std::int64_t>>(&got));
+         list(std::get_if<std::vector<std::int64_t>>(&got)) ||
+         list(std::get_if<std::vector<std::string>>(&got)) ||
+         list(std::get_if<std::vector<std::vector<double>>>(&got));
 }
 
 // Empty when the case holds; else what differs.
@@ -91,7 +83,7 @@ inline std::string difference(const json& c) {
   for (const auto& [name, want] : c.at("expected").items()) {
     const metrics::value* field = metrics::find(got, name);
     if (!field) return "no field " + name;
-    if (same(*field, want, tolerance)) continue;
+    if (same(*field, want, tolerance, c.value("relative", false))) continue;
     char text[64];
     std::snprintf(text, sizeof text, "%.17g", field->number());
     return name + ": expected " + want.dump() + ", got " + text;

@@ -4,7 +4,7 @@
     metrics_cases.py OUT_DIR [--cases N] [--seed S] [--only METRIC,...]
 
 Without --cases it writes the frozen sample of tests/data/metrics. Needs sacrebleu 2.6.0, rouge_score
-0.1.2, nltk 3.10.4, jiwer 4.0.0, scikit-learn 1.9, scipy 1.17, seqeval 1.2.2. Where evaluate's module
+0.1.2, nltk 3.10.4, jiwer 4.0.0, scikit-learn 1.9, scipy 1.17, seqeval 1.2.2, mauve-text 0.4.0 with faiss-cpu 1.15. Where evaluate's module
 only calls one of these, it is called the same way here; bleu and squad are written out below after
 evaluate's own files, whose repository is not a package.
 """
@@ -385,15 +385,22 @@ def numbers_case(rng):
     references = [round(p + rng.gauss(0, 1), 3) for p in predictions]
     name = rng.choice(["pearsonr", "spearmanr", "mse", "mae"])
     settings = {}
+    if name.endswith("r") and rng.random() < 0.5:
+        del predictions[(few := rng.choice([2, 3, 4, 12, 300])):], references[few:]
+        result = getattr(scipy.stats, name)(references, predictions)
+        r, p = (None if math.isnan(x) else float(x) for x in (result.statistic, result.pvalue))
+        p_name = "p-value" if name == "pearsonr" else "spearmanr_pvalue"
+        return case(name, dict(return_pvalue="true"), predictions, [[r] for r in references],
+                    {name: r, p_name: p}, tolerance=1e-11, relative=True)
     if name == "mse":
         value, key = sk.mean_squared_error(references, predictions), "mse"
     elif name == "mae":
         value, key = sk.mean_absolute_error(references, predictions), "mae"
     else:
         value, key = getattr(scipy.stats, name)(references, predictions)[0], name
-    # Correlations are dot products of BLAS, whose order of addition varies with the processor.
+    # A correlation is a dot product of BLAS, whose order of addition varies with the processor.
     return case(name, settings, predictions, [[r] for r in references], {key: float(value)},
-                tolerance=1e-14 if name.endswith("r") else 0.0)
+                tolerance=1e-14 if name == "pearsonr" else 0.0)
 
 
 def glue_case(rng):
@@ -416,6 +423,114 @@ def glue_case(rng):
             expected["f1"] = float(sk.f1_score(r, p))
     return case("glue", dict(config_name=config), p, [[x] for x in r], expected,
                 tolerance=1e-14 if config == "stsb" else 0.0)
+
+
+def super_glue_case(rng):
+    """After evaluate's super_glue.py and record_evaluation.py."""
+    from sklearn import metrics as sk
+    config = rng.choice(["boolq", "copa", "rte", "wic", "wsc", "wsc.fixed", "axg", "axb", "cb", "cb",
+                         "multirc", "multirc", "record", "record"])
+    settings, n = dict(config_name=config), rng.randrange(1, 40)
+    if config == "record":
+        predictions, references = texts.corpus(rng, answers=True)
+        ids = [rng.randrange(8) for _ in predictions]
+        asked = [i if rng.random() < 0.9 else 9 for i in ids]
+        last, exact, f1 = dict(zip(ids, predictions)), 0, 0
+        for i, golds in zip(asked, references):
+            if i in last:
+                exact += max(normalize_answer(last[i]) == normalize_answer(g) for g in golds)
+                f1 += max(answer_f1(last[i], g, False) for g in golds)
+        return case("super_glue", settings,
+                    [dict(idx=dict(passage=0, query=i), prediction_text=p) for i, p in zip(ids, predictions)],
+                    [[dict(idx=dict(passage=0, query=i), answers=r)] for i, r in zip(asked, references)],
+                    dict(exact_match=exact / len(asked), f1=f1 / len(asked)))
+    labels = [0, 1, 2] if config == "cb" else [0, 1]
+    p, r = ([rng.choice(labels) for _ in range(n)] for _ in range(2))
+    if config == "multirc":
+        idx = [dict(answer=i, paragraph=rng.randrange(3), question=rng.randrange(3)) for i in range(n)]
+        questions = {}
+        for i, a, b in zip(idx, p, r):
+            questions.setdefault((i["paragraph"], i["question"]), []).append((a, b))
+        f1s = [sk.f1_score(y_true=[b for _, b in q], y_pred=[a for a, _ in q], average="macro")
+               for q in questions.values()]
+        exact = [int(all(a == b for a, b in q)) for q in questions.values()]
+        return case("super_glue", settings, [dict(idx=i, prediction=a) for i, a in zip(idx, p)],
+                    [[b] for b in r], dict(exact_match=sum(exact) / len(exact), f1_m=float(sum(f1s) / len(f1s)),
+                                           f1_a=float(sk.f1_score(y_true=r, y_pred=p))))
+    expected = dict(accuracy=float((np.array(p) == np.array(r)).mean()))
+    if config == "axb":
+        expected = dict(matthews_correlation=float(sk.matthews_corrcoef(r, p)))
+    if config == "cb":
+        expected["f1"] = float(sk.f1_score(y_true=r, y_pred=p, average="macro"))
+    return case("super_glue", settings, p, [[x] for x in r], expected)
+
+
+# ---- evaluate's measurements ----
+def measurement_case(rng):
+    import scipy.stats
+    import statistics
+    from sklearn.feature_extraction.text import CountVectorizer
+    name = rng.choice(["label_distribution", "word_length", "word_count", "text_duplicates"])
+    data, _ = texts.corpus(rng)
+    if name == "label_distribution":
+        data = [rng.choice([[0, 1], [-3, 0, 7], [5]][rng.randrange(3)]) for _ in range(rng.randrange(1, 60))]
+        if rng.random() < 0.5:
+            data = [f"label {x}" for x in data]
+        count = collections.Counter(data)
+        places = {k: i for i, k in enumerate(count)}
+        skew = scipy.stats.skew([places[x] for x in data] if isinstance(data[0], str) else data)
+        return case(name, {}, data, [[]] * len(data), dict(
+            label_distribution=dict(labels=list(count), fractions=[f / len(data) for f in count.values()]),
+            label_skew=None if math.isnan(skew) else float(skew)), tolerance=1e-14)
+    settings = {}
+    if name == "word_length":
+        mean = statistics.mean([len(meteor_tools()[1](t)) for t in data])
+        expected = dict(average_word_length=mean)
+    elif name == "word_count":
+        most = rng.choice([None, 1, 3, 20])
+        if most:
+            settings["max_vocab"] = str(most)
+        try:
+            counted = CountVectorizer(max_features=most).fit(data).transform(data)
+            expected = dict(total_word_count=int(counted.toarray().sum()), unique_words=counted.shape[1])
+        except ValueError:  # no word at all
+            expected = None
+    else:
+        data = [rng.choice(data) + rng.choice(["", "", " "]) for _ in range(rng.randrange(1, 9))]
+        expected = dict(duplicate_fraction=1 - len({t.strip() for t in data}) / len(data))
+        if rng.random() < 0.6:
+            settings["list_duplicates"] = "true"
+            expected["duplicates_dict"] = {k: v for k, v in collections.Counter(data).items() if v > 1}
+    return case(name, settings, data, [[]] * len(data), expected)
+
+
+def mauve_case(rng):
+    """Features of two kinds: clusters far apart, which every k-means finds, and clouds."""
+    import mauve
+    n, d = rng.choice([20, 30, 40]), rng.choice([2, 3, 5, 40])
+    n = 12 if d == 40 else n
+    clusters = rng.random() < 0.5
+    centres = [[rng.gauss(0, 10) for _ in range(d)] for _ in range(rng.choice([3, 4, 6]))]
+
+    def point(drift):
+        spread = 0.05 if clusters else 1
+        c = rng.choice(centres[:len(centres) - drift]) if clusters else [drift] * d
+        return [round(x + rng.gauss(0, spread), 2) for x in c]
+    p, q = [point(0) for _ in range(n)], [point(1) for _ in range(n)]
+    settings = dict(seed=str(rng.choice([25, 25, 3])))
+    options = dict(seed=int(settings["seed"]))
+    if clusters:
+        options["num_buckets"] = len(centres)
+    for name, values in (("mauve_scaling_factor", [5, 2]), ("kmeans_explained_var", [0.9, 0.6]),
+                         ("pca_max_data", [-1, 20]), ("divergence_curve_discretization_size", [25, 7])):
+        options[name] = rng.choice(values)
+    settings.update({k: str(v) for k, v in options.items()})
+    out = mauve.compute_mauve(p_features=np.array(p), q_features=np.array(q), **options)
+    expected = dict(p_hist=out.p_hist.tolist(), q_hist=out.q_hist.tolist(), mauve=float(out.mauve),
+                    divergence_curve=out.divergence_curve.tolist(), num_buckets=out.num_buckets,
+                    frontier_integral=float(out.frontier_integral), mauve_star=float(out.mauve_star),
+                    frontier_integral_star=float(out.frontier_integral_star))
+    return case("mauve", settings, p, [[x] for x in q], expected, tolerance=1e-12)
 
 
 def seqeval_case(rng):
@@ -458,7 +573,8 @@ MAKERS = dict(sacrebleu=sacrebleu_case, chrf=chrf_case, ter=ter_case, bleu=bleu_
               google_bleu=google_bleu_case, nltk_bleu=nltk_bleu_case, rouge=rouge_case,
               meteor=meteor_case, error_rate=error_rate_case, exact_match=exact_match_case,
               squad=squad_case, squad_v2=squad_v2_case, labels=labels_case, numbers=numbers_case,
-              glue=glue_case, seqeval=seqeval_case)
+              glue=glue_case, super_glue=super_glue_case, seqeval=seqeval_case,
+              measurements=measurement_case, mauve=mauve_case)
 
 
 def main():

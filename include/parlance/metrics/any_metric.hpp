@@ -10,19 +10,16 @@
 #include <variant>
 #include <vector>
 
+#include "parlance/metrics/item.hpp"
 #include "parlance/metrics/metric.hpp"
-#include "parlance/metrics/squad.hpp"
 
 namespace parlance::inline PARLANCE_ABI::metrics {
-
-// A prediction or a reference.
-using item = std::variant<std::string, double, std::vector<double>, std::vector<std::string>,
-                          squad_prediction, squad_reference>;
 
 class any_metric {
  public:
   virtual ~any_metric() = default;
-  // Throws option_error when the metric is not for such values.
+  // Throws option_error when the metric is not for such values. Measurements leave references
+  // alone.
   virtual void add(const item& prediction, std::span<const item> references) = 0;
   // The original's fields, and "signature" for the metrics that have one.
   virtual record compute() const = 0;
@@ -34,8 +31,10 @@ class any_metric {
   // sacreBLEU's signature, for the metrics that have one; else empty.
   virtual std::string signature(bool abbreviated = false) const = 0;
   // What the metric takes.
-  enum class input { text, number, labels, tags, answers };
+  enum class input { text, number, labels, tags, answers, features };
   virtual input takes() const = 0;
+  // False for measurements, which look at predictions alone.
+  virtual bool needs_references() const = 0;
 
   void add(const item& prediction, const item& reference) {
     add(prediction, std::span<const item>(&reference, 1));
@@ -44,6 +43,14 @@ class any_metric {
 
 namespace detail {
 
+template <class M>
+concept takes_text_alone = requires(M m, std::string_view text) {
+  m.add(text);
+};
+template <class M>
+concept takes_label_alone = requires(M m, std::int64_t label) {
+  m.add(label);
+};
 template <class M>
 concept takes_text = requires(M m, std::string_view p, texts r) {
   m.add(p, r);
@@ -61,6 +68,15 @@ concept takes_numbers = requires {
   requires std::is_same_v<typename M::element, double>;
 };
 template <class M>
+concept takes_features = requires(M m, std::span<const double> row) {
+  m.add_prediction(row);
+  m.add_reference(row);
+};
+template <class M>
+concept takes_judged_answers = requires(M m, const multirc_prediction& p, std::int64_t reference) {
+  m.add(p, reference);
+};
+template <class M>
 concept takes_tags = requires(M m, std::span<const std::string> x) {
   m.add(x, x);
 };
@@ -71,7 +87,9 @@ class wrapped final : public any_metric {
   explicit wrapped(M empty) : empty_(std::move(empty)), metric_(empty_) {}
 
   void add(const item& prediction, std::span<const item> references) override {
-    if constexpr (takes_text<M>) {
+    if constexpr (takes_text_alone<M>) {
+      add_alone(prediction);
+    } else if constexpr (takes_text<M>) {
       views_.clear();
       for (const item& r : references) views_.push_back(get<std::string>(r, "text"));
       metric_.add(get<std::string>(prediction, "text"), std::span<const std::string_view>(views_));
@@ -82,6 +100,13 @@ class wrapped final : public any_metric {
     } else if constexpr (takes_tags<M>) {
       metric_.add(std::span(get<std::vector<std::string>>(prediction, "a list of tags")),
                   std::span(get<std::vector<std::string>>(one(references), "a list of tags")));
+    } else if constexpr (takes_features<M>) {
+      metric_.add_prediction(get<std::vector<double>>(prediction, "a list of numbers"));
+      for (const item& r : references)
+        metric_.add_reference(get<std::vector<double>>(r, "a list of numbers"));
+    } else if constexpr (takes_judged_answers<M>) {
+      metric_.add(get<multirc_prediction>(prediction, "a judged answer"),
+                  as_label(get<double>(one(references), "a label")));
     } else {
       metric_.add(get<squad_prediction>(prediction, "an answer"),
                   get<squad_reference>(one(references), "a question with answers"));
@@ -121,11 +146,14 @@ class wrapped final : public any_metric {
     else
       return {};
   }
+  bool needs_references() const override { return !takes_text_alone<M>; }
   input takes() const override {
-    if constexpr (takes_text<M>) return input::text;
+    if constexpr (takes_label_alone<M>) return input::labels;
+    if constexpr (takes_text_alone<M> || takes_text<M>) return input::text;
     if constexpr (takes_labels<M>) return input::labels;
     if constexpr (takes_numbers<M>) return input::number;
     if constexpr (takes_tags<M>) return input::tags;
+    if constexpr (takes_features<M>) return input::features;
     return input::answers;
   }
 
@@ -146,6 +174,15 @@ class wrapped final : public any_metric {
     if (number != std::floor(number) || std::abs(number) > 9e15)
       throw option_error(std::string(describe().name) + ": expected whole numbers as labels");
     return static_cast<std::int64_t>(number);
+  }
+  void add_alone(const item& prediction) {
+    if constexpr (takes_label_alone<M>) {
+      if (const auto* number = std::get_if<double>(&prediction)) {
+        metric_.add(as_label(*number));
+        return;
+      }
+    }
+    metric_.add(std::string_view(get<std::string>(prediction, "text")));
   }
   void add_labels(const item& prediction, const item& reference) {
     if constexpr (takes_label_lists<M>) {

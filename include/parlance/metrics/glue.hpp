@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// evaluate's `glue` (Wang et al. 2018): the numbers that each task of the benchmark reports, and
-// those of `super_glue` (Wang et al. 2019) whose examples are single labels.
+// evaluate's `glue` (Wang et al. 2018): the numbers that each task of the benchmark reports.
 #pragma once
 
 #include <string>
@@ -46,17 +45,22 @@ class glue {
  private:
   template <class M>
   auto over() const {
+    return over<M>(pairs_.predictions, pairs_.references);
+  }
+  template <class M>
+  static auto over(const std::vector<double>& predictions, const std::vector<double>& references) {
     M m;
-    for (std::size_t i = 0; i < pairs_.predictions.size(); ++i)
-      m.add(static_cast<typename M::element>(pairs_.predictions[i]),
-            static_cast<typename M::element>(pairs_.references[i]));
+    for (std::size_t i = 0; i < predictions.size(); ++i)
+      m.add(static_cast<typename M::element>(predictions[i]),
+            static_cast<typename M::element>(references[i]));
     return m.compute();
   }
 
  public:
   glue_result compute() const {
-    if (options_.config_name == "stsb")
-      return {{{"pearson", over<pearsonr>().score}, {"spearmanr", over<spearmanr>().score}}};
+    if (options_.config_name == "stsb")  // the sides the other way round than in those metrics
+      return {{{"pearson", over<pearsonr>(pairs_.references, pairs_.predictions).score},
+               {"spearmanr", over<spearmanr>(pairs_.references, pairs_.predictions).score}}};
     if (options_.config_name == "cola") return {over<matthews_correlation>().fields()};
     record out = over<accuracy>().fields();
     if (options_.config_name == "mrpc" || options_.config_name == "qqp")
@@ -74,50 +78,6 @@ class glue {
  private:
   glue_options options_;
   detail::number_pairs pairs_;
-};
-
-// The tasks boolq, copa, rte, wic, wsc, wsc.fixed, axg, cb and axb.
-class super_glue {
- public:
-  using element = label;
-  explicit super_glue(glue_options options) : options_(std::move(options)) {
-    constexpr std::string_view names[] = {"boolq",     "copa", "rte", "wic", "wsc",
-                                          "wsc.fixed", "axg",  "cb",  "axb"};
-    if (options_.config_name == "multirc" || options_.config_name == "record")
-      throw unsupported_error("super_glue: " + options_.config_name + " is not done yet");
-    glue::require_name("super_glue", options_.config_name, names);
-  }
-  static constexpr description describe() {
-    return {"super_glue",
-            "accuracy",
-            "scores of the SuperGLUE tasks",
-            -1,
-            1,
-            true,
-            "Wang et al. 2019, SuperGLUE: A Stickier Benchmark"};
-  }
-  void add(label prediction, label reference) {
-    accuracy_.add(prediction, reference);
-    f1_.add(prediction, reference);
-    matthews_.add(prediction, reference);
-  }
-  void merge(const super_glue& other) {
-    accuracy_.merge(other.accuracy_);
-    f1_.merge(other.f1_);
-    matthews_.merge(other.matthews_);
-  }
-  glue_result compute() const {
-    if (options_.config_name == "axb") return {matthews_.compute().fields()};
-    record out = accuracy_.compute().fields();
-    if (options_.config_name == "cb") out.push_back({"f1", f1_.compute().scores[0]});
-    return {out};
-  }
-
- private:
-  glue_options options_;
-  accuracy accuracy_;
-  f1 f1_{label_score_options{.average = label_average::macro}};
-  matthews_correlation matthews_;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::metrics

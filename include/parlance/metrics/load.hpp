@@ -13,6 +13,8 @@
 #include "parlance/metrics/exact_match.hpp"
 #include "parlance/metrics/glue.hpp"
 #include "parlance/metrics/google_bleu.hpp"
+#include "parlance/metrics/mauve.hpp"
+#include "parlance/metrics/measurements.hpp"
 #include "parlance/metrics/meteor.hpp"
 #include "parlance/metrics/nltk_bleu.hpp"
 #include "parlance/metrics/regression.hpp"
@@ -21,6 +23,7 @@
 #include "parlance/metrics/seqeval.hpp"
 #include "parlance/metrics/settings.hpp"
 #include "parlance/metrics/squad.hpp"
+#include "parlance/metrics/super_glue.hpp"
 #include "parlance/metrics/ter.hpp"
 #include "parlance/metrics/wer.hpp"
 
@@ -169,10 +172,39 @@ inline seqeval make_seqeval(settings_reader& s) {
   return seqeval(o);
 }
 template <class M>
-M make_glue(settings_reader& s) {
+M make_correlation(settings_reader& s) {
+  correlation_options o;
+  s.read("return_pvalue", o.return_pvalue);
+  return M(o);
+}
+inline glue make_glue(settings_reader& s) {
   glue_options o;
   s.read("config_name", o.config_name);
-  return M(o);
+  return glue(o);
+}
+inline word_count make_word_count(settings_reader& s) {
+  word_count_options o;
+  s.read("max_vocab", o.max_vocab);
+  return word_count(o);
+}
+inline text_duplicates make_text_duplicates(settings_reader& s) {
+  text_duplicates_options o;
+  s.read("list_duplicates", o.list_duplicates);
+  return text_duplicates(o);
+}
+inline mauve make_mauve(settings_reader& s) {
+  mauve_options o;
+  if (const std::string* buckets = s.find("num_buckets"); buckets && *buckets != "auto")
+    s.read("num_buckets", o.num_buckets);
+  s.read("pca_max_data", o.pca_max_data);
+  s.read("kmeans_explained_var", o.kmeans_explained_var);
+  s.read("kmeans_num_redo", o.kmeans_num_redo);
+  s.read("kmeans_max_iter", o.kmeans_max_iter);
+  s.read("divergence_curve_discretization_size", o.divergence_curve_discretization_size);
+  s.read("mauve_scaling_factor", o.mauve_scaling_factor);
+  s.read("seed", o.seed);
+  s.read("histograms", o.histograms);
+  return mauve(o);
 }
 template <class M>
 M make_plain(settings_reader&) {
@@ -188,6 +220,16 @@ std::unique_ptr<any_metric> any_of(settings_reader& s) {
   auto made = Make(s);
   s.finish();
   return make_any(std::move(made));
+}
+// The tasks of super_glue take three kinds of examples.
+inline std::unique_ptr<any_metric> any_super_glue(settings_reader& s) {
+  glue_options o;
+  s.read("config_name", o.config_name);
+  s.finish();
+  super_glue::require_task(o.config_name);
+  if (o.config_name == "multirc") return make_any(super_glue_multirc());
+  if (o.config_name == "record") return make_any(super_glue_record());
+  return make_any(super_glue(o));
 }
 inline constexpr maker makers[] = {
     {"bleu", any_of<make_bleu>},
@@ -206,17 +248,22 @@ inline constexpr maker makers[] = {
     {"recall", any_of<make_label_score<recall>>},
     {"f1", any_of<make_label_score<f1>>},
     {"matthews_correlation", any_of<make_matthews>},
-    {"pearsonr", any_of<make_plain<pearsonr>>},
-    {"spearmanr", any_of<make_plain<spearmanr>>},
+    {"pearsonr", any_of<make_correlation<pearsonr>>},
+    {"spearmanr", any_of<make_correlation<spearmanr>>},
     {"mse", any_of<make_mean_error<mse>>},
     {"mae", any_of<make_mean_error<mae>>},
-    {"glue", any_of<make_glue<glue>>},
-    {"super_glue", any_of<make_glue<super_glue>>},
+    {"glue", any_of<make_glue>},
+    {"super_glue", any_super_glue},
     {"wer", any_of<make_error_rate<wer>>},
     {"cer", any_of<make_error_rate<cer>>},
     {"mer", any_of<make_error_rate<mer>>},
     {"wil", any_of<make_error_rate<wil>>},
     {"seqeval", any_of<make_seqeval>},
+    {"mauve", any_of<make_mauve>},
+    {"label_distribution", any_of<make_plain<label_distribution>>},
+    {"word_length", any_of<make_plain<word_length>>},
+    {"word_count", any_of<make_word_count>},
+    {"text_duplicates", any_of<make_text_duplicates>},
 };
 
 }  // namespace detail

@@ -18,7 +18,8 @@ struct field;
 using record = std::vector<field>;
 
 struct value : std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
-                            std::vector<double>, std::vector<std::string>, record> {
+                            std::vector<double>, std::vector<std::string>, record,
+                            std::vector<std::vector<double>>> {
   using variant::variant;
   bool is_number() const { return index() <= 1; }
   // The number, or not-a-number for anything else.

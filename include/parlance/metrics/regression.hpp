@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string>
 
 #include "parlance/metrics/metric.hpp"
@@ -55,6 +56,51 @@ inline double correlation(std::vector<double> x, std::vector<double> y) {
   return std::clamp(r, -1.0, 1.0);
 }
 
+// Gamma(a + 1/2) / Gamma(a), by its asymptotic series far out.
+inline double gamma_ratio(double a) {
+  double factor = 1;
+  for (; a < 64; ++a) factor *= a / (a + 0.5);
+  constexpr double terms[] = {1,
+                              -1.0 / 8,
+                              1.0 / 128,
+                              5.0 / 1024,
+                              -21.0 / 32768,
+                              -399.0 / 262144,
+                              869.0 / 4194304,
+                              39325.0 / 33554432};
+  double series = 0;
+  for (std::size_t k = std::size(terms); k-- > 0;) series = series / a + terms[k];
+  return factor * std::sqrt(a) * series;
+}
+// The continued fraction of the incomplete beta function (Numerical Recipes 6.4, Lentz's method).
+inline double beta_fraction(double a, double b, double x) {
+  constexpr double tiny = 1e-300;
+  const auto away = [](double v) { return std::abs(v) < tiny ? tiny : v; };
+  double c = 1, d = 1 / away(1 - (a + b) * x / (a + 1)), h = d;
+  for (int m = 1; m < 10000; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    d = 1 / away(1 + even * d);
+    c = away(1 + even / c);
+    h *= d * c;
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / away(1 + odd * d);
+    c = away(1 + odd / c);
+    h *= d * c;
+    if (std::abs(d * c - 1) < 1e-16) break;
+  }
+  return h;
+}
+// The chance that n independent pairs correlate by |r| or more: Student's t with n - 2 degrees of
+// freedom, the regularised incomplete beta function at 1 - r^2 of (n - 2) / 2 and 1/2.
+inline double correlation_p_value(double r, std::size_t n) {
+  if (std::isnan(r) || n < 3) return std::nan("");
+  const double a = static_cast<double>(n - 2) / 2, x = (1 - r) * (1 + r);
+  if (x <= 0) return 0;
+  const double front = std::pow(x, a) * std::abs(r) * gamma_ratio(a) / std::sqrt(M_PI);
+  return x < (a + 1) / (a + 2.5) ? front * beta_fraction(a, 0.5, x) / a
+                                 : 1 - front * beta_fraction(0.5, a, 1 - x) / 0.5;
+}
+
 // Ranks from 1; equal numbers share the mean of theirs.
 inline std::vector<double> ranks(const std::vector<double>& x) {
   std::vector<std::size_t> order(x.size());
@@ -70,6 +116,21 @@ inline std::vector<double> ranks(const std::vector<double>& x) {
   return out;
 }
 
+// numpy.corrcoef of ranks. Products of ranks are multiples of a quarter, so that their sums are
+// exact and the digits those of the original.
+inline double rank_correlation(const std::vector<double>& x, const std::vector<double>& y) {
+  const std::vector<double> a = ranks(x), b = ranks(y);
+  const auto n = static_cast<double>(x.size());
+  const double mean = (n + 1) / 2, factor = 1 / (n - 1);
+  double aa = 0, bb = 0, ab = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double u = a[i] - mean, v = b[i] - mean;
+    aa += u * u, bb += v * v, ab += u * v;
+  }
+  if (aa == 0 || bb == 0) return std::nan("");
+  return std::clamp(ab * factor / std::sqrt(bb * factor) / std::sqrt(aa * factor), -1.0, 1.0);
+}
+
 }  // namespace detail
 
 struct number_result {
@@ -78,9 +139,25 @@ struct number_result {
   record fields() const { return {{std::string(name), score}}; }
 };
 
+struct correlation_options {
+  bool return_pvalue = false;
+};
+struct correlation_result {
+  std::string_view name;
+  double score = 0;
+  std::string_view p_value_name = {};  // empty: not asked for
+  double p_value = 0;
+  record fields() const {
+    record out = {{std::string(name), score}};
+    if (!p_value_name.empty()) out.push_back({std::string(p_value_name), p_value});
+    return out;
+  }
+};
+
 class pearsonr {
  public:
   using element = double;
+  explicit pearsonr(correlation_options options = {}) : options_(options) {}
   static constexpr description describe() {
     return {"pearsonr",
             "pearsonr",
@@ -92,18 +169,25 @@ class pearsonr {
   }
   void add(double prediction, double reference) { pairs_.add(prediction, reference); }
   void merge(const pearsonr& other) { pairs_.merge(other.pairs_); }
-  number_result compute() const {
+  correlation_result compute() const {
     pairs_.require("pearsonr", 2);
-    return {"pearsonr", detail::correlation(pairs_.references, pairs_.predictions)};
+    const std::size_t n = pairs_.predictions.size();
+    correlation_result r{"pearsonr", detail::correlation(pairs_.references, pairs_.predictions)};
+    if (!options_.return_pvalue) return r;
+    r.p_value_name = "p-value";
+    r.p_value = n == 2 && !std::isnan(r.score) ? 1 : detail::correlation_p_value(r.score, n);
+    return r;
   }
 
  private:
+  correlation_options options_;
   detail::number_pairs pairs_;
 };
 
 class spearmanr {
  public:
   using element = double;
+  explicit spearmanr(correlation_options options = {}) : options_(options) {}
   static constexpr description describe() {
     return {"spearmanr",
             "spearmanr",
@@ -115,13 +199,18 @@ class spearmanr {
   }
   void add(double prediction, double reference) { pairs_.add(prediction, reference); }
   void merge(const spearmanr& other) { pairs_.merge(other.pairs_); }
-  number_result compute() const {
+  correlation_result compute() const {
     pairs_.require("spearmanr", 2);
-    return {"spearmanr", detail::correlation(detail::ranks(pairs_.references),
-                                             detail::ranks(pairs_.predictions))};
+    correlation_result r{"spearmanr",
+                         detail::rank_correlation(pairs_.references, pairs_.predictions)};
+    if (!options_.return_pvalue) return r;
+    r.p_value_name = "spearmanr_pvalue";
+    r.p_value = detail::correlation_p_value(r.score, pairs_.predictions.size());
+    return r;
   }
 
  private:
+  correlation_options options_;
   detail::number_pairs pairs_;
 };
 

@@ -84,6 +84,9 @@ inline std::string json_value(const value& v) {
       return list(std::get<4>(v), json_number);
     case 5:
       return list(std::get<5>(v), [](const std::string& s) { return json_text(s); });
+    case 7:
+      return list(std::get<7>(v),
+                  [&](const std::vector<double>& row) { return list(row, json_number); });
     default:
       return json_object(std::get<6>(v));
   }
