@@ -6,10 +6,11 @@
 #include <map>
 #include <string>
 
+#include "parlance/core/thread_pool.hpp"
 #include "parlance/metrics/json_lines.hpp"
-#include "parlance/metrics/load.hpp"
 #include "parlance/metrics/report.hpp"
 #include "parlance/metrics/significance.hpp"
+#include "parlance/pipelines/model_metrics.hpp"
 
 namespace {
 
@@ -17,7 +18,8 @@ using namespace parlance;
 
 constexpr const char* usage =
     "usage: evaluate METRIC[,METRIC...] [REFERENCES...] [options] < input\n\n"
-    "Without REFERENCES the input is JSON lines: {\"prediction\": P, \"references\": [R, ...]}.\n"
+    "Without REFERENCES the input is JSON lines: {\"prediction\": P, \"references\": [R, ...]};\n"
+    "measurements and perplexity also take the values alone.\n"
     "With files of references, one text a line, the input is predictions, one text a line.\n\n"
     "  --NAME VALUE         an option of the metric, with the names of evaluate's compute\n"
     "  --seed N             of the resampling in rouge and of the tests below\n"
@@ -27,7 +29,11 @@ constexpr const char* usage =
     "  --confidence [true]  bootstrap interval of bleu scores, chrf and ter (--samples N, 1000)\n"
     "  --paired bs|ar       tests the systems after the first against it: paired bootstrap, or\n"
     "                       approximate randomisation (--samples N, 1000 or 10000)\n"
-    "  --list               names the metrics\n\n"
+    "  --list               names the metrics\n"
+    "  --threads N  --weights FORMAT  --cache DIR   for metrics with a model:\n\n"
+    "  evaluate perplexity --model_id MODEL [--max_length N] [--stride N]\n"
+    "  evaluate bertscore --model_type MODEL [--num_layers N] [--idf true]\n"
+    "  evaluate mauve [--featurize_model_name MODEL], else of features\n\n"
     "wer, cer, mer, wil, rouge, squad, accuracy, ...: see docs/metrics.md.\n";
 
 struct usage_error : std::runtime_error {
@@ -38,6 +44,11 @@ struct command {
   std::vector<std::string> metrics, reference_files, inputs;
   std::map<std::string, std::string> own;  // options of this program
   std::vector<metrics::setting> settings;  // of the metrics
+
+  std::string option(const char* name) const {
+    const auto found = own.find(name);
+    return found == own.end() ? std::string() : found->second;
+  }
 };
 
 std::vector<std::string> split_commas(const std::string& text) {
@@ -52,7 +63,8 @@ std::vector<std::string> split_commas(const std::string& text) {
 }
 
 command parse(int argc, char** argv) {
-  constexpr std::string_view own[] = {"format", "input", "confidence", "paired", "samples"};
+  constexpr std::string_view own[] = {"format",  "input",   "confidence", "paired",
+                                      "samples", "threads", "weights",    "cache"};
   command c;
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
@@ -86,11 +98,17 @@ command parse(int argc, char** argv) {
 
 // The metrics; a setting has to be known to at least one of them.
 metrics::combined make(const command& c) {
+  pipelines::pipeline_options load;
+  load.cache = c.option("cache");
+  if (const std::string w = c.option("weights"); !w.empty() && w != "auto")
+    load.weights = parse_format(w);
+  if (const std::string n = c.option("threads"); !n.empty()) set_num_threads(std::atoi(n.c_str()));
   metrics::combined all;
   std::map<std::string, std::size_t> refused;
   for (const std::string& name : c.metrics) {
     std::vector<std::string> unused;
-    all.include(name, metrics::load(name, c.settings, c.metrics.size() > 1 ? &unused : nullptr));
+    all.include(name, pipelines::load_metric(name, c.settings,
+                                             c.metrics.size() > 1 ? &unused : nullptr, load));
     for (const std::string& setting : unused) ++refused[setting];
   }
   for (const auto& [setting, count] : refused)
@@ -134,15 +152,11 @@ void test_metric(const M& metric, const command& c, const std::vector<system_out
                  const std::vector<std::vector<std::string>>& references, const std::string& field,
                  std::vector<metrics::report_column>& columns) {
   metrics::resampling_options o;
-  const auto own = [&](const char* name) {
-    const auto found = c.own.find(name);
-    return found == c.own.end() ? std::string() : found->second;
-  };
-  const std::string paired = own("paired");
+  const std::string paired = c.option("paired");
   if (!paired.empty() && paired != "bs" && paired != "ar")
     throw usage_error("--paired: expected bs or ar");
   o.samples = paired == "ar" ? 10000 : 1000;
-  if (!own("samples").empty()) o.samples = std::atoi(own("samples").c_str());
+  if (!c.option("samples").empty()) o.samples = std::atoi(c.option("samples").c_str());
   if (o.samples < 1) throw usage_error("--samples: expected a whole number above 0");
   for (const metrics::setting& s : c.settings)
     if (s.first == "seed") o.seed = std::strtoull(s.second.c_str(), nullptr, 10);
@@ -264,7 +278,7 @@ int main(int argc, char** argv) {
         return 0;
       }
       if (word == "--list") {
-        for (const std::string_view name : metrics::metric_names()) std::cout << name << "\n";
+        for (const std::string_view name : pipelines::metric_names()) std::cout << name << "\n";
         return 0;
       }
     }

@@ -192,7 +192,7 @@ inline text_duplicates make_text_duplicates(settings_reader& s) {
   s.read("list_duplicates", o.list_duplicates);
   return text_duplicates(o);
 }
-inline mauve make_mauve(settings_reader& s) {
+inline mauve_options read_mauve_options(settings_reader& s) {
   mauve_options o;
   if (const std::string* buckets = s.find("num_buckets"); buckets && *buckets != "auto")
     s.read("num_buckets", o.num_buckets);
@@ -204,8 +204,9 @@ inline mauve make_mauve(settings_reader& s) {
   s.read("mauve_scaling_factor", o.mauve_scaling_factor);
   s.read("seed", o.seed);
   s.read("histograms", o.histograms);
-  return mauve(o);
+  return o;
 }
+inline mauve make_mauve(settings_reader& s) { return mauve(read_mauve_options(s)); }
 template <class M>
 M make_plain(settings_reader&) {
   return M();

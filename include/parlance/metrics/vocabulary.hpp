@@ -41,8 +41,9 @@ class vocabulary {
       const std::int32_t id = slots_[at];
       if (id < 0) return slots_[at];
       const auto i = static_cast<std::size_t>(id);
-      if (hashes_[i] == hash &&
-          std::string_view(text_).substr(starts_[i], starts_[i + 1] - starts_[i]) == word)
+      // Hashes of short words of the same size are all different.
+      if (hashes_[i] == hash && starts_[i + 1] - starts_[i] == word.size() &&
+          (word.size() <= 8 || (*this)[id] == word))
         return slots_[at];
     }
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parlance/metrics/plain_words.hpp"
 #include "parlance/metrics/text.hpp"
 #include "parlance/tokenizers/unicode.hpp"
 
@@ -428,8 +429,9 @@ class punkt {
 
 }  // namespace detail
 
-// Appends the words of `text`; they are views of `buffer`.
+// Appends the words of `text`; they are views of it or of `buffer`.
 inline void word_tokenize(std::string_view text, std::string& buffer, words& out) {
+  if (detail::plain_words(text, out).run()) return;
   const std::u32string all = tokenizers::jinja::code_points(text);
   buffer.clear();
   for (const detail::points_view sentence : detail::punkt(all).sentences()) {

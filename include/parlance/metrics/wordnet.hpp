@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "parlance/core/error.hpp"
+#include "parlance/metrics/word_ids.hpp"
 
 namespace parlance::inline PARLANCE_ABI::metrics {
 
@@ -21,19 +22,9 @@ class wordnet {
   static constexpr std::string_view debian = "/usr/share/wordnet";
 
   // Throws io_error when a file is missing, format_error when one is damaged.
-  explicit wordnet(const std::string& folder) {
-    constexpr std::string_view names[] = {"noun", "verb", "adj", "adv"};
-    for (std::size_t p = 0; p < parts_.size(); ++p) {
-      part& to = parts_[p];
-      const std::string name(names[p]);
-      to.data_name = folder + "/data." + name;
-      to.index = read(folder + "/index." + name);
-      to.data = read(to.data_name);
-      to.exceptions = read(folder + "/" + name + ".exc");
-      find_lines(to.index, to.index_lines);
-      find_lines(to.exceptions, to.exception_lines);
-    }
-  }
+  explicit wordnet(const std::string& folder)
+      : parts_{{{folder, "noun"}, {folder, "verb"}, {folder, "adj"}, {folder, "adv"}}} {}
+  wordnet(const wordnet&) = delete;
 
   // Appends the single words of all synsets of a lower case word, in no order, some twice.
   void synonyms(std::string_view word, std::vector<std::string>& out) const {
@@ -43,10 +34,6 @@ class wordnet {
   }
 
  private:
-  struct part {
-    std::string data_name, index, data, exceptions;
-    std::vector<std::pair<std::string_view, std::string_view>> index_lines, exception_lines;
-  };
   struct ending {
     std::string_view from, to;
   };
@@ -62,28 +49,52 @@ class wordnet {
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     return text;
   }
-  // The first word of each line and what follows, sorted; lines of the licence start with a space.
-  static void find_lines(const std::string& text,
-                         std::vector<std::pair<std::string_view, std::string_view>>& out) {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      const std::string_view line(text.data() + at, end - at);
-      at = end + 1;
-      if (line.empty() || line.front() == ' ') continue;
-      const std::size_t space = std::min(line.find(' '), line.size());
-      out.push_back({line.substr(0, space), line.substr(space)});
+  // The lines of a file by their first word; of equal words the last one counts. Lines of the
+  // licence start with a space.
+  class line_table {
+   public:
+    explicit line_table(const std::string& text) {
+      for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string_view line(text.data() + at, end - at);
+        at = end + 1;
+        if (line.empty() || line.front() == ' ') continue;
+        const std::size_t space = std::min(line.find(' '), line.size());
+        lines_.push_back({line.substr(0, space), line.substr(space)});
+      }
+      while (slots_.size() < 2 * lines_.size() + 2) slots_.resize(2 * slots_.size());
+      for (std::size_t i = 0; i < lines_.size(); ++i)
+        slots_[place(lines_[i].first)] = static_cast<std::uint32_t>(i) + 1;
     }
-    std::stable_sort(out.begin(), out.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-  }
-  static const std::string_view* find(
-      const std::vector<std::pair<std::string_view, std::string_view>>& lines,
-      std::string_view word) {
-    // Of equal words the last one counts.
-    const auto at = std::upper_bound(lines.begin(), lines.end(), word,
-                                     [](std::string_view w, const auto& l) { return w < l.first; });
-    return at == lines.begin() || std::prev(at)->first != word ? nullptr : &std::prev(at)->second;
-  }
+    // What follows the word; nullptr when no line starts with it.
+    const std::string_view* find(std::string_view word) const {
+      const std::uint32_t slot = slots_[place(word)];
+      return slot == 0 ? nullptr : &lines_[slot - 1].second;
+    }
+
+   private:
+    // Where the word is, or would be.
+    std::size_t place(std::string_view word) const {
+      const std::size_t mask = slots_.size() - 1;
+      std::size_t at = hash_word(word) & mask;
+      while (slots_[at] != 0 && lines_[slots_[at] - 1].first != word) at = (at + 1) & mask;
+      return at;
+    }
+    std::vector<std::pair<std::string_view, std::string_view>> lines_;
+    std::vector<std::uint32_t> slots_ = std::vector<std::uint32_t>(64);
+  };
+  struct part {
+    part(const std::string& folder, const std::string& name)
+        : data_name(folder + "/data." + name),
+          index(read(folder + "/index." + name)),
+          data(read(data_name)),
+          exceptions(read(folder + "/" + name + ".exc")),
+          index_lines(index),
+          exception_lines(exceptions) {}
+    part(const part&) = delete;
+    std::string data_name, index, data, exceptions;
+    line_table index_lines, exception_lines;
+  };
   static std::string_view next_field(std::string_view& rest) {
     rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
     const std::string_view field = rest.substr(0, std::min(rest.find(' '), rest.size()));
@@ -109,7 +120,7 @@ class wordnet {
     static constexpr ending adjectives[] = {{"er", ""}, {"est", ""}, {"er", "e"}, {"est", "e"}};
     const part& in = parts_[p];
     std::vector<std::string> forms = {std::string(word)};
-    if (const std::string_view* irregular = find(in.exception_lines, word)) {
+    if (const std::string_view* irregular = in.exception_lines.find(word)) {
       std::string_view rest = *irregular;
       for (std::string_view f = next_field(rest); !f.empty(); f = next_field(rest))
         forms.emplace_back(f);
@@ -125,14 +136,14 @@ class wordnet {
   static std::vector<std::string> known(const std::vector<std::string>& forms, const part& in) {
     std::vector<std::string> out;
     for (const std::string& form : forms)
-      if (find(in.index_lines, form) && std::find(out.begin(), out.end(), form) == out.end())
+      if (in.index_lines.find(form) && std::find(out.begin(), out.end(), form) == out.end())
         out.push_back(form);
     return out;
   }
 
   // lemma | part senses pointers pointer... senses tagged offset...
   static std::vector<std::size_t> synsets(const std::string& form, const part& in) {
-    std::string_view rest = *find(in.index_lines, form);
+    std::string_view rest = *in.index_lines.find(form);
     next_field(rest);
     const std::size_t count = number(next_field(rest), 10, in.data_name);
     for (std::size_t n = number(next_field(rest), 10, in.data_name); n > 0 && !rest.empty(); --n)

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "parlance/kernels/loss.hpp"
+#include "parlance/metrics/metric.hpp"
 #include "parlance/pipelines/language_model.hpp"
+#include "parlance/pipelines/next_token_scores.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
 
@@ -23,12 +25,17 @@ struct perplexity_options {
   // Not cut but read in windows of max_length tokens (not set: what the model takes) that begin so
   // many tokens apart; each token is judged once, with all of its window before it.
   std::optional<std::int64_t> stride{};
+  bool operator==(const perplexity_options&) const = default;
 };
 
 struct perplexity_result {
   std::vector<double> perplexities;  // of each text
   double mean_perplexity = 0;
   double corpus_perplexity = 0;  // of all tokens together
+  // Those of evaluate's module.
+  metrics::record fields() const {
+    return {{"perplexities", perplexities}, {"mean_perplexity", mean_perplexity}};
+  }
 };
 
 class perplexity {
@@ -37,18 +44,27 @@ class perplexity {
                       const pipeline_options& load = {})
       : perplexity(load_language_model(model, load), o) {}
   perplexity(language_model parts, perplexity_options o)
-      : parts_(std::move(parts)), options_(std::move(o)) {
+      : parts_(std::make_shared<const language_model>(std::move(parts))), options_(o) {
     const std::int64_t most = window();
     if (most < 2 || (options_.stride && (*options_.stride < 1 || *options_.stride >= most)))
       throw option_error("perplexity: windows of " + std::to_string(most) + " tokens, " +
                          std::to_string(options_.stride.value_or(0)) + " apart");
   }
 
+  static constexpr metrics::description describe() {
+    return {"perplexity",
+            "mean_perplexity",
+            "how unexpected texts are to a language model",
+            1,
+            metrics::no_limit,
+            false,
+            "Jelinek et al. 1977, Perplexity: a measure of the difficulty of speech recognition"};
+  }
   // Throws option_error for a text with nothing to judge.
-  void add(const std::string& text) {
+  void add(std::string_view text) {
     std::vector<std::int32_t> ids =
-        parts_.tokenizer->encode_ids(text, {.add_special_tokens = false});
-    const auto bos = options_.add_start_token ? parts_.tokenizer->bos_id() : std::nullopt;
+        parts_->tokenizer->encode_ids(std::string(text), {.add_special_tokens = false});
+    const auto bos = options_.add_start_token ? parts_->tokenizer->bos_id() : std::nullopt;
     if (bos) ids.insert(ids.begin(), *bos);
     const auto most = static_cast<std::size_t>(window());
     if (!options_.stride && options_.max_length && ids.size() > most) ids.resize(most);
@@ -72,6 +88,15 @@ class perplexity {
   void add_batch(const std::vector<std::string>& texts) {
     for (const std::string& text : texts) add(text);
   }
+  // Continues where `other`, of the same model, stopped.
+  void merge(const perplexity& other) {
+    if (!(options_ == other.options_))
+      throw option_error("merge: the two accumulators have different options");
+    perplexities_.insert(perplexities_.end(), other.perplexities_.begin(),
+                         other.perplexities_.end());
+    total_ += other.total_;
+    tokens_ += other.tokens_;
+  }
   perplexity_result compute() const {
     if (perplexities_.empty()) throw option_error("perplexity: nothing was added");
     double sum = 0;
@@ -82,35 +107,23 @@ class perplexity {
 
  private:
   std::int64_t window() const {
-    const std::int64_t positions = parts_.model->max_positions();
+    const std::int64_t positions = parts_->model->max_positions();
     const std::int64_t most = options_.max_length.value_or(positions > 0 ? positions : 1 << 20);
     return positions > 0 ? std::min(most, positions) : most;
   }
   // Of the ids from `first` on, given those before them.
   double negative_log_likelihood(std::span<const std::int32_t> ids, std::size_t first) const {
-    const autograd::no_grad off;
-    nn::kv_cache cache = parts_.model->make_cache(1, parts_.model->cache_element());
-    constexpr std::size_t chunk = 256;  // the logits of more would take much memory
     double total = 0;
-    for (std::size_t at = 0; at + 1 < ids.size(); at += chunk) {
-      const std::size_t n = std::min(chunk, ids.size() - 1 - at);
-      const models::segment part{0, 0, static_cast<std::int64_t>(n)};
-      models::decoder_input in;
-      in.ids = ids.subspan(at, n);
-      in.cache = &cache;
-      in.segments = {&part, 1};
-      const tensor<float> logits = parts_.model->logits(in);
-      for (std::size_t i = 0; i < n; ++i) {
-        if (at + i + 1 < first) continue;
-        const std::span<const float> row(logits.row(static_cast<std::int64_t>(i)),
-                                         static_cast<std::size_t>(logits.cols()));
-        total += kernels::logsumexp(row) - row[static_cast<std::size_t>(ids[at + i + 1])];
-      }
-    }
+    for_each_next(*parts_->model, ids.first(ids.size() - 1),
+                  [&](std::size_t i, std::span<const float> scores) {
+                    if (i + 1 < first) return;
+                    total +=
+                        kernels::logsumexp(scores) - scores[static_cast<std::size_t>(ids[i + 1])];
+                  });
     return total;
   }
 
-  language_model parts_;
+  std::shared_ptr<const language_model> parts_;
   perplexity_options options_;
   std::vector<double> perplexities_;
   double total_ = 0, tokens_ = 0;
