@@ -37,6 +37,8 @@ def make_distilbert():
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"):
         text = (DATA / "bert" / name).read_text().replace("BertTokenizer", "DistilBertTokenizer")
+        if name != "tokenizer.json":  # which puts these two around a text
+            text = text.replace("[CLS]", "<s>").replace("[SEP]", "</s>")
         (folder / name).write_text(text)
 
 
@@ -45,8 +47,6 @@ def with_slow_files(name, work):
     folder = pathlib.Path(work) / name
     shutil.copytree(DATA / name, folder)
     model = json.loads((folder / "tokenizer.json").read_text())["model"]
-    if model["type"] == "WordPiece":
-        (folder / "vocab.txt").write_text("\n".join(sorted(model["vocab"], key=model["vocab"].get)) + "\n")
     if model["type"] == "BPE":
         (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
         merges = (m if isinstance(m, str) else " ".join(m) for m in model["merges"])
@@ -73,14 +73,14 @@ cases = []
 with tempfile.TemporaryDirectory() as work:
     baseline = DATA / "bertscore_baseline.tsv"
     baseline.write_text(BASELINE)
-    for name in ("bert", "roberta", "xlm", "distilbert"):
+    for name in ("roberta", "xlm", "distilbert"):
         folder = with_slow_files(name, work)
         for options in ({"num_layers": 2}, {"num_layers": 1, "idf": True}, {"num_layers": 0},
                         {"num_layers": 2, "use_fast_tokenizer": True}, {"num_layers": 2, "all_layers": True},
                         {"num_layers": 1, "rescale_with_baseline": True},
                         {"num_layers": 2, "all_layers": True, "rescale_with_baseline": True}):
-            if name == "xlm":
-                options = dict(options, use_fast_tokenizer=True)  # its slow one needs a SentencePiece file
+            if name != "roberta":  # the others' files do not tell what a slow one needs
+                options = dict(options, use_fast_tokenizer=True)
             if name == "distilbert" and options.get("all_layers"):
                 continue  # the original stacks something else there
             references = [r[:1] if options.get("all_layers") else r for _, r in LINES]

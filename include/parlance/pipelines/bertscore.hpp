@@ -118,7 +118,7 @@ class bertscore {
       : model_type_(model_type),
         options_(std::move(o)),
         layer_(detail::bertscore_layer(model_type, options_)),
-        encoder_(load_layers(load)) {
+        encoder_(load_model(load)) {
     if (options_.rescale_with_baseline) read_baseline();
   }
 
@@ -189,31 +189,25 @@ class bertscore {
     std::vector<token_ids> references;
   };
 
-  // The model without the layers that nobody asks for.
-  std::shared_ptr<const encoder_parts<models::encoder>> load_layers(const pipeline_options& load) {
-    const auto path = io::resolve_model(model_type_, load.cache);
-    models::opened_checkpoint from = models::open_checkpoint(path);
-    const char* const key = from.config.contains("n_layers") ? "n_layers" : "num_hidden_layers";
-    const std::int64_t all = models::config_reader(from.config).size(key);
-    if (layer_ < 0 || layer_ > all)
-      throw option_error("bertscore: num_layers: expected 0 to " + std::to_string(all) + ", got " +
-                         std::to_string(layer_));
-    if (!options_.all_layers) from.config[key] = std::max<std::int64_t>(1, layer_);
-    layer_count_ = static_cast<std::size_t>(options_.all_layers ? all + 1 : 1);
-    models::encoder_load_options options;
-    options.weights = load.weights;
-    options.compute = load.compute;
-    options.on_progress = load.on_progress;
-    auto parts = std::make_shared<encoder_parts<models::encoder>>();
-    parts->model = models::load_encoder(from, options);
-    parts->tokenizer = load_tokenizer(path);
+  std::shared_ptr<const encoder_parts<models::encoder>> load_model(const pipeline_options& load) {
+    auto parts = std::make_shared<encoder_parts<models::encoder>>(
+        load_encoder_parts(model_type_, load, &models::load_encoder));
+    const json& config = parts->model->config();
+    depth_ = models::config_reader(config).size(config.contains("n_layers") ? "n_layers"
+                                                                            : "num_hidden_layers");
+    if (layer_ < 0 || layer_ > depth_)
+      throw option_error("bertscore: num_layers: expected 0 to " + std::to_string(depth_) +
+                         ", got " + std::to_string(layer_));
     const std::string& name = parts->tokenizer->config().tokenizer_class;
-    const std::string type = from.config.value("model_type", "");
+    const std::string type = config.value("model_type", "");
     space_before_ = !options_.use_fast_tokenizer &&
                     (name.empty() ? type == "roberta" : name.starts_with("Roberta"));
     return parts;
   }
-  std::size_t layers() const { return layer_count_; }
+  // Asked for.
+  std::size_t layers() const {
+    return options_.all_layers ? static_cast<std::size_t>(depth_) + 1 : 1;
+  }
 
   token_ids encode(std::string_view text) const {
     std::string stripped(metrics::strip(text));
@@ -240,18 +234,16 @@ class bertscore {
       }
     };
     const autograd::no_grad off;
-    const bool embeddings = layer_ == 0 && !options_.all_layers;
-    const int last = static_cast<int>(layer_count_) - 1;
     models::encoder_input in;
     in.ids = all;
     in.lengths = lengths;
     in.observe = [&](int depth, const void* rows) {
       // What follows the last layer belongs to it, so that one comes from the model itself.
-      if (options_.all_layers ? depth < last : embeddings && depth == 0)
+      if (depth < depth_ && (options_.all_layers || depth == layer_))
         keep(*static_cast<const tensor<float>*>(rows));
     };
     const tensor<float> hidden = encoder_->model->hidden(in);
-    if (!embeddings) keep(hidden);
+    if (options_.all_layers || layer_ == depth_) keep(hidden);
     return out;
   }
 
@@ -340,7 +332,7 @@ class bertscore {
       at = end < text.size() ? end : text.npos;
     }
     const auto needed = static_cast<std::size_t>(layer_);
-    if (options_.all_layers ? all.size() != layer_count_ : all.size() <= needed)
+    if (options_.all_layers ? all.size() != layers() : all.size() <= needed)
       throw format_error(path, -1,
                          "baselines of " + std::to_string(all.size()) + " layers, too few or many");
     if (options_.all_layers)
@@ -367,8 +359,7 @@ class bertscore {
 
   std::string model_type_;
   bertscore_options options_;
-  std::int64_t layer_;
-  std::size_t layer_count_ = 1;
+  std::int64_t layer_, depth_ = 0;  // of the model's layers
   bool space_before_ = false;
   std::shared_ptr<const encoder_parts<models::encoder>> encoder_;
   std::vector<std::array<float, 3>> baselines_;  // one for each layer asked for
