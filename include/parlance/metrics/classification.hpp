@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -18,34 +19,44 @@ using label = std::int64_t;
 
 namespace detail {
 
-// Labels of predictions and references in order.
+// Pairs of labels. Equal pairs are kept once, with how often they came, so that memory grows with
+// the number of classes only; with weights of examples or several labels a line, all are kept.
 class label_pairs {
  public:
-  void add(label prediction, label reference) {
-    add(std::span<const label>(&prediction, 1), std::span<const label>(&reference, 1));
-    multilabel_ = false;
-  }
+  // `weighted`: the order of the lines matters.
+  explicit label_pairs(bool weighted) : in_order_(weighted) {}
+
+  void add(label prediction, label reference) { add(prediction, reference, 1); }
   // Several labels: 0 or 1 for each class; all lines have the same number.
   void add(std::span<const label> prediction, std::span<const label> reference) {
-    if (predictions.empty()) columns_ = prediction.size();
+    if (lines_ == 0) columns_ = prediction.size();
     if (prediction.size() != columns_ || reference.size() != columns_)
-      throw shape_error("labels of line " + std::to_string(lines() + 1) + ": expected " +
+      throw shape_error("labels of line " + std::to_string(lines_ + 1) + ": expected " +
                         std::to_string(columns_) + ", got " + std::to_string(prediction.size()) +
                         " and " + std::to_string(reference.size()));
     predictions.insert(predictions.end(), prediction.begin(), prediction.end());
     references.insert(references.end(), reference.begin(), reference.end());
     multilabel_ = true;
+    ++lines_;
   }
   void merge(const label_pairs& other) {
-    if (lines() > 0 && other.lines() > 0 && other.columns_ != columns_)
+    if (lines_ > 0 && other.lines_ > 0 &&
+        (other.columns_ != columns_ || other.multilabel_ != multilabel_))
       throw shape_error("merge: lines of different numbers of labels");
-    if (lines() == 0) columns_ = other.columns_, multilabel_ = other.multilabel_;
+    for (std::size_t i = 0; !other.multilabel_ && i < other.predictions.size(); ++i)
+      add(other.predictions[i], other.references[i], other.times(i));
+    if (!other.multilabel_) return;
+    columns_ = other.columns_, multilabel_ = true;
     predictions.insert(predictions.end(), other.predictions.begin(), other.predictions.end());
     references.insert(references.end(), other.references.begin(), other.references.end());
+    lines_ += other.lines_;
   }
   std::size_t columns() const { return columns_; }
   bool multilabel() const { return multilabel_; }
-  std::size_t lines() const { return columns_ == 0 ? 0 : predictions.size() / columns_; }
+  std::size_t lines() const { return lines_; }
+  // Entries kept: different pairs, or lines.
+  std::size_t size() const { return columns_ == 0 ? 0 : predictions.size() / columns_; }
+  std::int64_t times(std::size_t i) const { return times_.empty() ? 1 : times_[i]; }
   void require_some(std::string_view who, const std::vector<double>& weights) const {
     if (lines() == 0) throw option_error(std::string(who) + ": nothing was added");
     if (!weights.empty() && weights.size() != lines())
@@ -64,8 +75,26 @@ class label_pairs {
   std::vector<label> predictions, references;
 
  private:
-  std::size_t columns_ = 1;
-  bool multilabel_ = false;
+  void add(label prediction, label reference, std::int64_t times) {
+    if (multilabel_)
+      throw shape_error("labels of line " + std::to_string(lines_ + 1) + ": expected a list");
+    lines_ += static_cast<std::size_t>(times);
+    if (!in_order_) {
+      const auto [at, is_new] = places_.try_emplace({prediction, reference}, predictions.size());
+      if (!is_new) {
+        times_[at->second] += times;
+        return;
+      }
+      times_.push_back(times);
+    }
+    predictions.push_back(prediction);
+    references.push_back(reference);
+  }
+
+  bool in_order_, multilabel_ = false;
+  std::size_t columns_ = 1, lines_ = 0;
+  std::map<std::pair<label, label>, std::size_t> places_;
+  std::vector<std::int64_t> times_;
 };
 
 // np.average.
@@ -91,7 +120,8 @@ struct accuracy_result {
 class accuracy {
  public:
   using element = label;
-  explicit accuracy(accuracy_options options = {}) : options_(std::move(options)) {}
+  explicit accuracy(accuracy_options options = {})
+      : options_(std::move(options)), pairs_(!options_.sample_weight.empty()) {}
   static constexpr description describe() {
     return {"accuracy",
             "accuracy",
@@ -109,7 +139,7 @@ class accuracy {
   // Of several labels all have to be right.
   accuracy_result compute() const {
     pairs_.require_some("accuracy", options_.sample_weight);
-    std::vector<double> right(pairs_.lines());
+    std::vector<double> right(pairs_.size());
     double sum = 0;
     const std::size_t columns = pairs_.columns();
     for (std::size_t i = 0; i < right.size(); ++i) {
@@ -117,9 +147,12 @@ class accuracy {
       const auto p = pairs_.predictions.begin() + at;
       right[i] =
           std::equal(p, p + static_cast<std::ptrdiff_t>(columns), pairs_.references.begin() + at);
-      sum += right[i] * (options_.sample_weight.empty() ? 1.0 : options_.sample_weight[i]);
+      sum += right[i] * (options_.sample_weight.empty() ? static_cast<double>(pairs_.times(i))
+                                                        : options_.sample_weight[i]);
     }
-    return {options_.normalize ? detail::average(right, options_.sample_weight) : sum};
+    if (!options_.normalize) return {sum};
+    return {options_.sample_weight.empty() ? sum / static_cast<double>(pairs_.lines())
+                                           : detail::average(right, options_.sample_weight)};
   }
 
  private:
@@ -155,7 +188,8 @@ template <label_score_kind Kind>
 class label_score {
  public:
   using element = label;
-  explicit label_score(label_score_options options = {}) : options_(std::move(options)) {}
+  explicit label_score(label_score_options options = {})
+      : options_(std::move(options)), pairs_(!options_.sample_weight.empty()) {}
   static constexpr description describe() {
     constexpr std::string_view source =
         "Pedregosa et al. 2011, Scikit-learn: Machine Learning in Python";
@@ -226,8 +260,9 @@ class label_score {
     if (Kind == label_score_kind::recall) return ratio(c.hits, c.wanted);
     return ratio(2 * c.hits, c.wanted + c.predicted);
   }
-  double weight(std::size_t line) const {
-    return options_.sample_weight.empty() ? 1.0 : options_.sample_weight[line];
+  double weight(std::size_t i) const {
+    return options_.sample_weight.empty() ? static_cast<double>(pairs_.times(i))
+                                          : options_.sample_weight[i];
   }
 
   std::vector<counts> count_classes() const {
@@ -246,7 +281,7 @@ class label_score {
       const auto at = std::lower_bound(order.begin(), order.end(), std::pair(l, std::size_t{0}));
       return at == order.end() || at->first != l ? nullptr : &out[at->second];
     };
-    for (std::size_t i = 0; i < pairs_.lines(); ++i) {
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
       const label p = pairs_.predictions[i], r = pairs_.references[i];
       if (counts* c = find(p)) c->predicted += weight(i), c->hits += p == r ? weight(i) : 0.0;
       if (counts* c = find(r)) c->wanted += weight(i);
@@ -311,7 +346,7 @@ class matthews_correlation {
  public:
   using element = label;
   explicit matthews_correlation(matthews_correlation_options options = {})
-      : options_(std::move(options)) {}
+      : options_(std::move(options)), pairs_(!options_.sample_weight.empty()) {}
   static constexpr description describe() {
     return {"matthews_correlation",
             "matthews_correlation",
@@ -334,8 +369,9 @@ class matthews_correlation {
     const std::size_t k = present.size();
     std::vector<double> wanted(k), predicted(k);
     double right = 0, all = 0;
-    for (std::size_t i = 0; i < pairs_.lines(); ++i) {
-      const double w = options_.sample_weight.empty() ? 1.0 : options_.sample_weight[i];
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
+      const double w = options_.sample_weight.empty() ? static_cast<double>(pairs_.times(i))
+                                                      : options_.sample_weight[i];
       const std::size_t r = index(pairs_.references[i]), p = index(pairs_.predictions[i]);
       wanted[r] += w, predicted[p] += w, all += w;
       right += r == p ? w : 0.0;

@@ -36,35 +36,32 @@ class glue {
             "Wang et al. 2018, GLUE: A Multi-Task Benchmark and Analysis Platform"};
   }
   void add(double prediction, double reference) {
-    const bool real = options_.config_name == "stsb";  // in single precision, as the original
-    pairs_.add(real ? static_cast<float>(prediction) : prediction,
-               real ? static_cast<float>(reference) : reference);
+    if (options_.config_name == "stsb") {
+      // In single precision, and the sides the other way round than pearsonr and spearmanr.
+      const auto p = static_cast<float>(prediction);
+      pearson_.add(static_cast<float>(reference), p);
+      spearman_.add(static_cast<float>(reference), p);
+      return;
+    }
+    const auto p = static_cast<label>(prediction), r = static_cast<label>(reference);
+    accuracy_.add(p, r);
+    f1_.add(p, r);
+    matthews_.add(p, r);
   }
-  void merge(const glue& other) { pairs_.merge(other.pairs_); }
-
- private:
-  template <class M>
-  auto over() const {
-    return over<M>(pairs_.predictions, pairs_.references);
+  void merge(const glue& other) {
+    pearson_.merge(other.pearson_);
+    spearman_.merge(other.spearman_);
+    accuracy_.merge(other.accuracy_);
+    f1_.merge(other.f1_);
+    matthews_.merge(other.matthews_);
   }
-  template <class M>
-  static auto over(const std::vector<double>& predictions, const std::vector<double>& references) {
-    M m;
-    for (std::size_t i = 0; i < predictions.size(); ++i)
-      m.add(static_cast<typename M::element>(predictions[i]),
-            static_cast<typename M::element>(references[i]));
-    return m.compute();
-  }
-
- public:
   glue_result compute() const {
-    if (options_.config_name == "stsb")  // the sides the other way round than in those metrics
-      return {{{"pearson", over<pearsonr>(pairs_.references, pairs_.predictions).score},
-               {"spearmanr", over<spearmanr>(pairs_.references, pairs_.predictions).score}}};
-    if (options_.config_name == "cola") return {over<matthews_correlation>().fields()};
-    record out = over<accuracy>().fields();
+    if (options_.config_name == "stsb")
+      return {{{"pearson", pearson_.compute().score}, {"spearmanr", spearman_.compute().score}}};
+    if (options_.config_name == "cola") return {matthews_.compute().fields()};
+    record out = accuracy_.compute().fields();
     if (options_.config_name == "mrpc" || options_.config_name == "qqp")
-      out.push_back({"f1", over<f1>().scores[0]});
+      out.push_back({"f1", f1_.compute().scores[0]});
     return {out};
   }
 
@@ -77,7 +74,11 @@ class glue {
 
  private:
   glue_options options_;
-  detail::number_pairs pairs_;
+  pearsonr pearson_;
+  spearmanr spearman_;
+  accuracy accuracy_;
+  f1 f1_;
+  matthews_correlation matthews_;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::metrics
