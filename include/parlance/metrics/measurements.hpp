@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -188,7 +187,7 @@ class word_count {
     if (counts_.empty()) throw option_error("word_count: no words were added");
     std::vector<std::int64_t> counts = counts_;
     if (options_.max_vocab && static_cast<std::size_t>(*options_.max_vocab) < counts.size()) {
-      std::sort(counts.begin(), counts.end(), std::greater<>());
+      std::sort(counts.rbegin(), counts.rend());
       counts.resize(static_cast<std::size_t>(*options_.max_vocab));
     }
     word_count_result r{0, static_cast<std::int64_t>(counts.size())};

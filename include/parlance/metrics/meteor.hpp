@@ -82,13 +82,16 @@ class meteor {
   struct word_at {
     std::int32_t word, place;
   };
+  struct run {
+    std::size_t begin, size;
+  };
 
   void forget_if_large() {
     if (all_.size() < max_words) return;
     all_.clear();
     stem_of_.clear();
     synonyms_.clear();
-    known_.clear();
+    synonym_ids_.clear();
   }
   void read(std::string_view text, std::vector<word_at>& out) {
     words_.clear();
@@ -103,8 +106,7 @@ class meteor {
     const auto [id, is_new] = all_.insert(word);
     if (is_new) {
       stem_of_.push_back(unknown);
-      synonyms_.emplace_back();
-      known_.push_back(false);
+      synonyms_.push_back({0, 0});
     }
     return id;
   }
@@ -116,18 +118,20 @@ class meteor {
     }
     return stem_of_[at(word)];
   }
-  const std::vector<std::int32_t>& synonyms(std::int32_t word) {
-    if (!known_[at(word)]) {
+  // The word itself among them, sorted.
+  std::span<const std::int32_t> synonyms(std::int32_t word) {
+    if (synonyms_[at(word)].size == 0) {
       std::vector<std::string> found;
       wordnet_->synonyms(std::string(all_[word]), found);
       std::vector<std::int32_t> ids = {word};
       for (const std::string& w : found) ids.push_back(number(w));
       std::sort(ids.begin(), ids.end());
       ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-      known_[at(word)] = true;
-      synonyms_[at(word)] = std::move(ids);
+      synonyms_[at(word)] = {synonym_ids_.size(), ids.size()};
+      synonym_ids_.insert(synonym_ids_.end(), ids.begin(), ids.end());
     }
-    return synonyms_[at(word)];
+    const run r = synonyms_[at(word)];
+    return {synonym_ids_.data() + r.begin, r.size};
   }
 
   double score() {
@@ -140,7 +144,7 @@ class meteor {
       for (word_at& w : *side) w.word = stem(w.word);
     match([](std::int32_t a, std::int32_t b) { return a == b; });
     match([this](std::int32_t a, std::int32_t b) {
-      const std::vector<std::int32_t>& all = synonyms(a);
+      const std::span<const std::int32_t> all = synonyms(a);
       return std::binary_search(all.begin(), all.end(), b);
     });
     double matches = 0, chunks = 1;
@@ -178,8 +182,8 @@ class meteor {
   std::shared_ptr<const metrics::wordnet> wordnet_;
   detail::vocabulary all_;
   std::vector<std::int32_t> stem_of_;
-  std::vector<std::vector<std::int32_t>> synonyms_;
-  std::vector<bool> known_;
+  std::vector<run> synonyms_;  // in synonym_ids_; none: not looked up yet
+  std::vector<std::int32_t> synonym_ids_;
   words words_;
   std::string buffer_, lowered_;
   std::vector<word_at> hypothesis_, reference_, left_;

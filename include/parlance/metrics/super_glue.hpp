@@ -3,6 +3,7 @@
 // multirc and record, whose examples are not single labels, are types of their own.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "parlance/metrics/answers.hpp"
@@ -81,36 +82,18 @@ class super_glue_multirc {
   // questions' macro F1; f1_a: F1 over all answers.
   glue_result compute() const {
     if (answers_.empty()) throw option_error("super_glue: nothing was added");
-    std::vector<std::size_t> order(answers_.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
-      return answers_[a].question < answers_[b].question;
-    });
     f1 all;
-    for (const answer& a : answers_) all.add(a.prediction, a.reference);
-    struct judged {
-      std::size_t first;
-      bool exact;
-      double macro;
-    };
-    std::vector<judged> questions;
-    for (std::size_t i = 0; i < order.size();) {
-      judged q{order[i], true, 0};
-      f1 macro({.average = label_average::macro});
-      const auto question = answers_[order[i]].question;
-      for (; i < order.size() && answers_[order[i]].question == question; ++i) {
-        const answer& a = answers_[order[i]];
-        macro.add(a.prediction, a.reference);
-        q.exact = q.exact && a.prediction == a.reference;
-      }
-      q.macro = macro.compute().scores[0];
-      questions.push_back(q);
+    std::vector<judged> questions;  // in order of appearance, as the original adds them
+    std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> places;
+    for (const answer& a : answers_) {
+      all.add(a.prediction, a.reference);
+      const std::size_t at = places.try_emplace(a.question, questions.size()).first->second;
+      if (at == questions.size()) questions.emplace_back();
+      questions[at].macro.add(a.prediction, a.reference);
+      questions[at].exact &= a.prediction == a.reference;
     }
-    // The original adds questions in order of appearance.
-    std::sort(questions.begin(), questions.end(),
-              [](const judged& a, const judged& b) { return a.first < b.first; });
     double exact = 0, macro = 0;
-    for (const judged& q : questions) exact += q.exact, macro += q.macro;
+    for (const judged& q : questions) exact += q.exact, macro += q.macro.compute().scores[0];
     const auto count = static_cast<double>(questions.size());
     return {{{"exact_match", exact / count},
              {"f1_m", macro / count},
@@ -118,6 +101,10 @@ class super_glue_multirc {
   }
 
  private:
+  struct judged {
+    bool exact = true;
+    f1 macro{label_score_options{.average = label_average::macro}};
+  };
   struct answer {
     std::pair<std::int64_t, std::int64_t> question;
     label prediction, reference;
