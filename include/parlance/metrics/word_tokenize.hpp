@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// nltk's word_tokenize (3.10.4): sentences by Punkt without trained tables (tokenize/punkt.py; Kiss
-// and Strunk 2006), then words by the improved Treebank rules (tokenize/destructive.py), one
-// replacement after the other as there.
+// nltk's word_tokenize (3.10.4): sentences by Punkt, then words by the improved Treebank rules
+// (tokenize/destructive.py), one replacement after the other as there.
 #pragma once
 
 #include <string>
@@ -9,23 +8,12 @@
 #include <vector>
 
 #include "parlance/metrics/plain_words.hpp"
+#include "parlance/metrics/punkt.hpp"
 #include "parlance/metrics/text.hpp"
-#include "parlance/tokenizers/unicode.hpp"
 
 namespace parlance::inline PARLANCE_ABI::metrics {
 
 namespace detail {
-
-using points = std::u32string;
-using points_view = std::u32string_view;
-
-inline bool in_set(char32_t c, points_view set) { return set.find(c) != set.npos; }
-inline bool python_word(char32_t c) {
-  namespace unicode = tokenizers::unicode;
-  return c == U'_' || unicode::in(unicode::properties(c), unicode::letters | unicode::numbers);
-}
-inline bool space(char32_t c) { return tokenizers::jinja::is_space(c); }
-inline char32_t ascii_lower(char32_t c) { return c >= U'A' && c <= U'Z' ? c + 32 : c; }
 
 class treebank {
  public:
@@ -42,12 +30,6 @@ class treebank {
     if (quotes) closing_quotes();
     contractions();
     return std::move(s_);
-  }
-
-  // \d of Python.
-  static bool decimal(char32_t c) {
-    namespace unicode = tokenizers::unicode;
-    return unicode::in(unicode::properties(c), 1 << unicode::nd);
   }
 
  private:
@@ -307,124 +289,6 @@ class treebank {
 
   points s_;
   bool has_[128] = {};  // [0]: something beyond ASCII
-};
-
-// Punkt with empty tables: a sentence ends at ? and !, and at the period of a token unless that is
-// an initial or a number with lower case or punctuation after it, or an ellipsis.
-class punkt {
- public:
-  explicit punkt(points_view text) : text_(text) {}
-  std::vector<points_view> sentences() const {
-    std::vector<points_view> cut;
-    std::size_t from = 0;
-    std::size_t i = 0;
-    while ((i = text_.find_first_of(U".?!", i)) != text_.npos) {
-      const std::size_t next = i + 1;
-      const bool closes = next < text_.size() && non_word(text_[next]);
-      std::size_t token = next;
-      while (token < text_.size() && space(text_[token])) ++token;
-      const bool spaced = token > next && token < text_.size();
-      if (!closes && !spaced) {
-        ++i;
-        continue;
-      }
-      // The last of several candidates in one word decides.
-      std::size_t word_end = next;
-      while (word_end < text_.size() && !space(text_[word_end])) ++word_end;
-      if (!later_candidate(next, word_end) &&
-          (breaks(i, closes ? next : token) || (!closes && ends_within(token)))) {
-        cut.push_back(text_.substr(from, next - from));
-        from = closes ? next : token;
-      }
-      ++i;
-    }
-    std::size_t end = text_.size();
-    while (end > from && space(text_[end - 1])) --end;
-    if (end > from) cut.push_back(text_.substr(from, end - from));
-    return realigned(cut);
-  }
-
- private:
-  static bool non_word(char32_t c) {
-    return in_set(c, U")\";}]*:@'({[?!\u2018\u2019\u201C\u201D\u00AB\u00BB");
-  }
-  bool later_candidate(std::size_t from, std::size_t to) const {
-    for (std::size_t i = from; i < to; ++i) {
-      if (!in_set(text_[i], U".?!")) continue;
-      if (i + 1 < text_.size() && non_word(text_[i + 1])) return true;
-      if (i + 1 == to && to < text_.size()) {
-        std::size_t token = to;
-        while (token < text_.size() && space(text_[token])) ++token;
-        if (token < text_.size()) return true;
-      }
-    }
-    return false;
-  }
-  // Whether a sentence ends inside the next token; Punkt then also ends the one before it.
-  bool ends_within(std::size_t token) const {
-    for (std::size_t k = token; k + 1 < text_.size() && !space(text_[k + 1]); ++k) {
-      const bool after_period = k > token && text_[k - 1] == U'.';
-      if (in_set(text_[k], U"?!")) return true;
-      if (text_[k] == U'.' && non_word(text_[k + 1]) && !after_period) return true;
-    }
-    return false;
-  }
-  // Punkt's word that ends with the period at i: it starts after white space, dashes or periods, at
-  // a character that cannot be within words, and with none that cannot start one.
-  points_view token_ending_at(std::size_t i) const {
-    constexpr points_view no_start = U"(\"`{[:;&#*@)}]-,";
-    std::size_t word = i;
-    while (word > 0 && !space(text_[word - 1])) --word;
-    std::size_t begin = word;
-    for (std::size_t k = word; k < i; ++k) {
-      if (non_word(text_[k])) begin = k;
-      const bool run = k > word && text_[k] == text_[k - 1] && in_set(text_[k], U"-.");
-      if (run && k + 1 < i) begin = k + 1;
-    }
-    while (begin < i && in_set(text_[begin], no_start)) ++begin;
-    return text_.substr(begin, i + 1 - begin);
-  }
-  bool breaks(std::size_t i, std::size_t next) const {
-    if (text_[i] != U'.') return true;
-    const points_view token = token_ending_at(i);
-    if (token.size() >= 2 && token[token.size() - 2] == U'.') return false;
-    if (next >= text_.size()) return true;
-    const char32_t c = text_[next];
-    const bool last = next + 1 == text_.size() || space(text_[next + 1]);
-    const bool mark = in_set(c, U";:,!?") || (c == U'.' && last);
-    const bool lower =
-        tokenizers::unicode::in(tokenizers::unicode::properties(c), 1 << tokenizers::unicode::ll);
-    const bool upper =
-        tokenizers::unicode::in(tokenizers::unicode::properties(c), 1 << tokenizers::unicode::lu);
-    const bool initial = token.size() == 2 && tokenizers::unicode::is_letter(token[0]);
-    std::size_t digit = token.starts_with(U'-');
-    digit += digit < token.size() && in_set(token[digit], U".,");
-    bool number = treebank::decimal(token[digit]);
-    for (std::size_t k = digit; k + 1 < token.size(); ++k)
-      number = number && (in_set(token[k], U".,-") || treebank::decimal(token[k]));
-    if ((initial || number) && (mark || lower)) return false;
-    return !(initial && upper);
-  }
-  // Closing marks at the start of a sentence belong to the one before.
-  static std::vector<points_view> realigned(const std::vector<points_view>& cut) {
-    std::vector<points_view> out;
-    for (points_view sentence : cut) {
-      std::size_t n = 0;
-      while (n < sentence.size() &&
-             in_set(sentence[n], U"\"')]}\u2018\u2019\u201C\u201D\u00AB\u00BB"))
-        ++n;
-      const bool closes = n > 0 && (n == sentence.size() || space(sentence[n]));
-      if (closes && !out.empty()) {
-        out.back() = points_view(out.back().data(),
-                                 static_cast<std::size_t>(sentence.data() + n - out.back().data()));
-        while (n < sentence.size() && space(sentence[n])) ++n;
-        sentence.remove_prefix(n);
-      }
-      if (!sentence.empty()) out.push_back(sentence);
-    }
-    return out;
-  }
-  points_view text_;
 };
 
 }  // namespace detail
