@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines a second of the metrics: benchmark_metrics TEXTS LINES [THREADS], with the texts that
 // benchmarks/reference/metrics.py makes. Prints the score too, to be compared with the original's.
+// benchmark_metrics --peak METRIC TEXTS LINES reads line by line and prints the peak memory.
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -8,14 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "parlance/metrics/chrf.hpp"
-#include "parlance/metrics/meteor.hpp"
+#include "parlance/metrics/load.hpp"
 #include "parlance/metrics/parallel.hpp"
-#include "parlance/metrics/rouge.hpp"
-#include "parlance/metrics/sacrebleu.hpp"
 #include "parlance/metrics/significance.hpp"
-#include "parlance/metrics/ter.hpp"
-#include "parlance/metrics/wer.hpp"
 
 namespace {
 
@@ -47,14 +45,34 @@ void time_metric(const char* name, M metric, Score&& score) {
               score(filled));
 }
 
+int print_peak(const std::string& name, const std::string& texts, std::int64_t lines) {
+  const auto metric = metrics::load(name);
+  std::ifstream hypotheses_in(texts + ".hyp"), references_in(texts + ".ref");
+  std::string hypothesis, reference;
+  std::int64_t n = 0;
+  for (; n < lines && std::getline(hypotheses_in, hypothesis); ++n) {
+    std::getline(references_in, reference);
+    metric->add(metrics::item(hypothesis), metrics::item(reference));
+  }
+  metric->compute();
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  std::printf("%s %lld lines, peak %.1f MB\n", name.c_str(), static_cast<long long>(n),
+              static_cast<double>(use.ru_maxrss) / 1024);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 5 && std::string_view(argv[1]) == "--peak")
+    return print_peak(argv[2], argv[3], std::atoll(argv[4]));
   if (argc < 3) return std::fprintf(stderr, "usage: metrics TEXTS LINES [THREADS]\n"), 2;
   parlance::set_num_threads(argc > 3 ? std::atoi(argv[3]) : 1);
   const auto lines = static_cast<std::size_t>(std::atol(argv[2]));
   hypotheses = read(std::string(argv[1]) + ".hyp", lines);
   references = read(std::string(argv[1]) + ".ref", lines);
+  time_metric("bleu", metrics::bleu(), [](auto& m) { return m.compute().bleu; });
   time_metric("sacrebleu", metrics::sacrebleu(), [](auto& m) { return m.compute().score; });
   time_metric("chrf++", metrics::chrf({.word_order = 2}),
               [](auto& m) { return m.compute().score; });

@@ -56,6 +56,7 @@ def run(out, lines):
     import metrics_cases
     hyp = open(out + ".hyp").read().split("\n")[:lines]
     ref = open(out + ".ref").read().split("\n")[:lines]
+    measure("bleu", lines, lambda: metrics_cases.compute_bleu(hyp, [[r] for r in ref])["bleu"])
     measure("sacrebleu", lines, lambda: BLEU().corpus_score(hyp, [ref]).score)
     measure("chrf++", lines, lambda: CHRF(word_order=2).corpus_score(hyp, [ref]).score)
     measure("ter", lines, lambda: TER().corpus_score(hyp, [ref]).score)

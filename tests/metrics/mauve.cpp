@@ -22,3 +22,26 @@ TEST_CASE("mauve from histograms") {
     CHECK(r.frontier_integral == doctest::Approx(k.integral).epsilon(1e-12));
   }
 }
+
+TEST_CASE("what mauve refuses") {
+  metrics::mauve m;
+  const std::vector<double> two = {1, 2}, three = {1, 2, 3}, bad = {1, std::nan("")};
+  m.add_prediction(two);
+  CHECK_THROWS_AS(m.compute(), parlance::option_error);  // no references
+  CHECK_THROWS_AS(m.add_reference(three), parlance::shape_error);
+  CHECK_THROWS_AS(m.add_reference(bad), parlance::option_error);
+  CHECK_THROWS_AS(m.add_reference({}), parlance::shape_error);
+  CHECK_THROWS_AS(metrics::mauve({.kmeans_explained_var = 1}), parlance::option_error);
+  metrics::mauve many({.num_buckets = 9});
+  for (int i = 0; i < 4; ++i) many.add_prediction(two), many.add_reference(two);
+  CHECK_THROWS_AS(many.compute(), parlance::option_error);  // more clusters than points
+}
+
+TEST_CASE("equal and constant features") {
+  metrics::mauve m;
+  for (int i = 0; i < 30; ++i) {
+    const std::vector<double> row = {1, 0, 0};
+    m.add_prediction(row), m.add_reference(row);
+  }
+  CHECK(m.compute().mauve == doctest::Approx(1));
+}

@@ -25,11 +25,23 @@ TEST_CASE("words and duplicates") {
   metrics::text_duplicates duplicates;
   for (const char* text : {"hello sun and goodbye moon", "foo bar foo bar"})
     length.add(text), count.add(text);
-  CHECK(length.compute() == 4.5);
+  CHECK(length.compute().average_word_length == 4.5);
   CHECK(count.compute().total_word_count == 9);
   CHECK(count.compute().unique_words == 7);
   for (const char* text : {"hello sun", "hello moon", "hello sun"}) duplicates.add(text);
   CHECK(duplicates.compute().duplicate_fraction == 0.33333333333333337);
   REQUIRE(duplicates.compute().duplicates.size() == 1);
   CHECK(duplicates.compute().duplicates[0] == std::pair<std::string, std::int64_t>("hello sun", 2));
+}
+
+TEST_CASE("what measurements refuse") {
+  metrics::label_distribution mixed;
+  mixed.add(std::int64_t{1});
+  CHECK_THROWS_AS(mixed.add("one"), parlance::option_error);
+  metrics::word_count none;
+  none.add("a b c");  // no word of two letters
+  CHECK_THROWS_AS(none.compute(), parlance::option_error);
+  CHECK_THROWS_AS(none.add("\xC3"), parlance::text_error);
+  CHECK_THROWS_AS(metrics::word_length().compute(), parlance::option_error);
+  CHECK_THROWS_AS(metrics::text_duplicates().compute(), parlance::option_error);
 }

@@ -99,9 +99,8 @@ def ngrams(words, order):
                                for i in range(len(words) - n + 1))
 
 
-def bleu_case(rng):
-    predictions, references = texts.corpus(rng)
-    order, smooth = rng.choice([4, 4, 2, 1, 5]), rng.random() < 0.4
+def compute_bleu(predictions, references, order=4, smooth=False):
+    """The fields of evaluate's bleu; None where it divides by nothing."""
     matches, possible = [0] * order, [0] * order
     length = reference_length = 0
     for prediction, refs in zip(predictions, references):
@@ -115,17 +114,22 @@ def bleu_case(rng):
             matches[len(gram) - 1] += count
         for n in range(order):
             possible[n] += max(0, len(hyp) - n)
-    settings = dict(max_order=str(order), smooth=YES[smooth])
     if length == 0 or reference_length == 0:
-        return case("bleu", settings, predictions, references, None)
+        return None
     precisions = [(m + 1.0) / (t + 1.0) if smooth and n > 0 else (float(m) / t if t else 0.0)
                   for n, (m, t) in enumerate(zip(matches, possible))]
     mean = math.exp(sum((1. / order) * math.log(p) for p in precisions)) if min(precisions) > 0 else 0
     ratio = float(length) / reference_length
     bp = 1.0 if ratio > 1.0 else math.exp(1 - 1. / ratio)
-    return case("bleu", settings, predictions, references,
-                dict(bleu=mean * bp, precisions=precisions, brevity_penalty=bp, length_ratio=ratio,
-                     translation_length=length, reference_length=reference_length))
+    return dict(bleu=mean * bp, precisions=precisions, brevity_penalty=bp, length_ratio=ratio,
+                translation_length=length, reference_length=reference_length)
+
+
+def bleu_case(rng):
+    predictions, references = texts.corpus(rng)
+    order, smooth = rng.choice([4, 4, 2, 1, 5]), rng.random() < 0.4
+    return case("bleu", dict(max_order=str(order), smooth=YES[smooth]), predictions, references,
+                compute_bleu(predictions, references, order, smooth))
 
 
 def google_bleu_case(rng):
@@ -222,6 +226,17 @@ def meteor_case(rng):
                            beta=beta, gamma=gamma) for p, refs in zip(predictions, references)]
     return case("meteor", dict(alpha=repr(alpha), beta=repr(beta), gamma=repr(gamma)), predictions,
                 references, dict(meteor=float(np.mean(scores))))
+
+
+CORNERS = ["flies 5. said!. HAPPILY", "x ,x. smart?has huge", "which 5. cityhappy?.", "out 5. c:d.!",
+           "studies 2019. bought!studied", '5."2019. about when New', "a 5-10. running!this .. so", "5. 'x' y",
+           "it's, don't! cannot; gimme: wanna? Gonna.", "well-known, re-cannot a--b", "A. B. c. U.S. is. Not"]
+
+
+def words_case(rng):
+    """What METEOR and word_length split a text into."""
+    text = rng.choice(CORNERS) if rng.random() < 0.1 else texts.corpus(rng, wordy=rng.random() < 0.7)[0][0]
+    return dict(text=text, words=meteor_tools()[1](text))
 
 
 # ---- jiwer ----
@@ -574,7 +589,7 @@ MAKERS = dict(sacrebleu=sacrebleu_case, chrf=chrf_case, ter=ter_case, bleu=bleu_
               meteor=meteor_case, error_rate=error_rate_case, exact_match=exact_match_case,
               squad=squad_case, squad_v2=squad_v2_case, labels=labels_case, numbers=numbers_case,
               glue=glue_case, super_glue=super_glue_case, seqeval=seqeval_case,
-              measurements=measurement_case, mauve=mauve_case)
+              measurements=measurement_case, mauve=mauve_case, words=words_case)
 
 
 def main():
