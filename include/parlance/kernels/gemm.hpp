@@ -106,16 +106,15 @@ inline void packed_gemm(const gemm_kernels& kernels, const gemm_args& whole, boo
 
 // At most kernels.most_rows rows times W^T.
 inline void few_rows_gemm(const few_rows_kernels& kernels, gemm_args g, bool threaded) {
-  const std::int64_t steps = ceil_div(g.k, 32);
+  const std::int64_t steps = ceil_div(g.k, 32), blocks = ceil_div(g.m, kernels.block);
   g.k_block = even_part(g.k, kernels.most_k_block, 32);
-  g.packed_a = left_scratch().get(steps * kernels.words_a);
-  kernels.pack_a(g);
+  g.packed_a = left_scratch().get(blocks * steps * kernels.words_a);
+  split(threaded, blocks, [&](std::int64_t i, std::int64_t) { kernels.pack_a(g, i, i + 1); });
   const std::int64_t tasks = 8 * (threaded ? num_threads() : 1);
-  const std::int64_t group =
-      std::max<std::int64_t>(g.n / kernels.columns / tasks, 1) * kernels.columns;
+  const std::int64_t group = std::max<std::int64_t>(g.n / kernels.block / tasks, 1) * kernels.block;
   split(threaded, ceil_div(g.n, group), [&](std::int64_t task, std::int64_t) {
     float* const packed = right_scratch().get(g.k_block / 32 * kernels.words_b);
-    kernels.block(g, task * group, std::min(g.n, (task + 1) * group), packed);
+    kernels.columns(g, task * group, std::min(g.n, (task + 1) * group), packed);
   });
 }
 
