@@ -155,6 +155,7 @@ template <class Weight>
 detail::few_rows_kernels few_rows_table() {
   constexpr int parts = std::is_same_v<Weight, bf16> ? 1 : 3;
   return {128,
+          parts == 1 ? 8 : 13,
           block_side,
           dense_table<Weight>(true).most_k_block,
           6 * tile_words,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 
 #include "parlance/core/config.hpp"
@@ -47,7 +48,9 @@ struct gemm_kernels {
 // Products of few rows whose sums are those of gemm_kernels, bit by bit.
 struct few_rows_kernels {
   std::int64_t most_rows = 0;  // 0: there are none
-  int block = 0;               // rows of A packed together, and columns of C a step
+  // From here on they outdo gemv_kernels.
+  std::int64_t fewest_rows = std::numeric_limits<std::int64_t>::max();
+  int block = 0;  // rows of A packed together, and columns of C a step
   std::int64_t most_k_block = 0;
   int words_a = 0, words_b = 0;  // packed, of 32 numbers along k of a block
   // Packs the blocks [first, last) of rows.
