@@ -200,9 +200,16 @@ void test_all(const command& c, const std::vector<system_output>& systems,
       run(metrics::detail::make_error_rate<metrics::wer>(settings), "wer");
     else if (name == "cer")
       run(metrics::detail::make_error_rate<metrics::cer>(settings), "cer");
+    else if (name == "mer")
+      run(metrics::detail::make_error_rate<metrics::mer>(settings), "mer");
+    else if (name == "wil")
+      run(metrics::detail::make_error_rate<metrics::wil>(settings), "wil");
+    else if (name == "exact_match")
+      run(metrics::detail::make_exact_match(settings), "exact_match");
     else
       throw unsupported_error("resampling of " + name,
-                              "it works for sacrebleu, chrf, ter, bleu, google_bleu, wer and cer");
+                              "it works for sacrebleu, chrf, ter, bleu, google_bleu, wer, cer, "
+                              "mer, wil and exact_match");
   }
 }
 

@@ -78,4 +78,10 @@ printf 'the dog bit the man\nit was late\n' > "$work/refs"; printf 'the dog bit 
 expect 'p = '
 if "$bin/evaluate" sacrebleu --smoth_method floor < "$work/lines" 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi
 expect "did you mean 'smooth_method'"
+echo '"Hello there"' | "$bin/evaluate" perplexity --model_id "$models/gpt2" > "$work/out"; expect '"mean_perplexity": '
+echo '{"prediction": "a fox", "references": ["a fox", ""]}' |
+  "$bin/evaluate" bertscore,word_count --model_type "$1/tests/data/pipelines/roberta" --num_layers 1 > "$work/out"
+expect '"hashcode": '; expect '"unique_words": 1'
+if echo '"x"' | "$bin/evaluate" perplexity --model_id "$models/gpt2" --max_lenght 3 2> "$work/out"; then exit 1; else [ $? = 2 ]; fi
+expect "did you mean 'max_length'"
 echo "the examples run"
