@@ -3,6 +3,7 @@
 // reports. Numbers are those printed by the originals (evaluate's cards, sacrebleu's tests).
 #include <doctest/doctest.h>
 
+#include "parlance/metrics/json_lines.hpp"
 #include "parlance/metrics/load.hpp"
 #include "parlance/metrics/report.hpp"
 #include "parlance/metrics/significance.hpp"
@@ -81,6 +82,29 @@ TEST_CASE("combined metrics name what two of them have") {
   CHECK(metrics::find(r, "accuracy")->number() == 0.5);
   CHECK(metrics::find(r, "precision_0_precision")->number() == 1.0);
   CHECK(metrics::find(r, "precision_1_precision")->number() == 1.0);
+}
+
+TEST_CASE("lines of JSON") {
+  using parlance::json;
+  metrics::combined data, texts;
+  data.include("word_count", metrics::load("word_count"));
+  data.include("text_duplicates", metrics::load("text_duplicates"));
+  for (const json& line :
+       {json("hello sun"), json{{"data", {"hello moon", "hello sun"}}},
+        json{{"prediction", "hello sun"}, {"references", {"x"}}}, json{{"prediction", "bye"}}})
+    metrics::add_json(data, line);
+  CHECK(metrics::find(data.compute(), "total_word_count")->number() == 9);
+  CHECK(metrics::find(data.compute(), "duplicate_fraction")->number() == 1 - 3.0 / 5);
+  texts.include("bleu", metrics::load("bleu"));
+  metrics::add_json(texts, json{{"prediction", "a b c d"}, {"references", "a b c d"}});
+  CHECK(metrics::find(texts.compute(), "bleu")->number() == 1);
+  CHECK(message([&] { metrics::add_json(texts, json("a"), "line 2"); }) ==
+        "line 2: expected {\"prediction\": ..., \"references\": [...]}");
+  CHECK(message([&] {
+          metrics::add_json(data, json{{"id", 3}}, "line 2");
+        }) == "line 2: key 'idx' not found");
+  CHECK(message([&] { metrics::add_json(data, json(3), "line 2"); }) ==
+        "word_count: expected text");
 }
 
 TEST_CASE("errors say where and what") {

@@ -162,7 +162,7 @@ class wrapped final : public any_metric {
   const T& get(const item& i, const char* expected) const {
     if (const T* found = std::get_if<T>(&i)) return *found;
     throw option_error(std::string(describe().name) + ": expected " + expected +
-                       " as prediction and reference");
+                       (takes_text_alone<M> ? "" : " as prediction and reference"));
   }
   const item& one(std::span<const item> references) const {
     if (references.size() != 1)

@@ -50,13 +50,14 @@ inline item item_from_json(const json& j, any_metric::input takes, const std::st
     if (j.is_array() && all([](const json& x) { return x.is_number(); }))
       return j.get<std::vector<double>>();
   } catch (const json::exception& e) {
-    throw format_error(where, -1, e.what());
+    const std::string what = e.what();  // "[json.exception...] what"
+    throw format_error(where, -1, what.substr(what.find("] ") + 2));
   }
   throw format_error(where, -1, "expected text, a number, a list of either, or an answer");
 }
 
-// Adds one line. Measurements also take the value alone, or {"data": value}; one reference may
-// stand without a list. Throws format_error.
+// Adds one line. Measurements also take the value alone, a list of values, or {"data": ...}; one
+// reference may stand without a list. Throws format_error.
 inline void add_json(combined& to, const json& line, const std::string& where = {}) {
   const any_metric::input takes = to[0].takes();
   const bool object = line.is_object();
@@ -71,11 +72,15 @@ inline void add_json(combined& to, const json& line, const std::string& where = 
     for (std::size_t i = 0; given.is_array() && i < given.size(); ++i)
       references.push_back(item_from_json(given[i], takes, where));
   }
-  const json& prediction = !object                       ? line
-                           : line.contains("prediction") ? line.at("prediction")
-                           : line.contains("data")       ? line.at("data")
-                                                         : line;
-  to.add(item_from_json(prediction, takes, where), references);
+  const json& value = !object                       ? line
+                      : line.contains("prediction") ? line.at("prediction")
+                      : line.contains("data")       ? line.at("data")
+                                                    : line;
+  if (needs_references || !value.is_array()) {
+    to.add(item_from_json(value, takes, where), references);
+    return;
+  }
+  for (const json& one : value) to.add(item_from_json(one, takes, where), references);
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::metrics

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <numbers>
 #include <string>
 
 #include "parlance/metrics/metric.hpp"
@@ -96,7 +97,7 @@ inline double correlation_p_value(double r, std::size_t n) {
   if (std::isnan(r) || n < 3) return std::nan("");
   const double a = static_cast<double>(n - 2) / 2, x = (1 - r) * (1 + r);
   if (x <= 0) return 0;
-  const double front = std::pow(x, a) * std::abs(r) * gamma_ratio(a) / std::sqrt(M_PI);
+  const double front = std::pow(x, a) * std::abs(r) * gamma_ratio(a) / std::sqrt(std::numbers::pi);
   return x < (a + 1) / (a + 2.5) ? front * beta_fraction(a, 0.5, x) / a
                                  : 1 - front * beta_fraction(0.5, a, 1 - x) / 0.5;
 }

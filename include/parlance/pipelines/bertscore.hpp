@@ -277,7 +277,7 @@ class bertscore {
       const std::array<float, 3> scores =
           match(l.prediction, vectors[0][k], l.references[i], vectors[i + 1][k], weights);
       for (std::size_t s = 0; s < 3; ++s)  // not-a-number stays, as in the original
-        if (i == 0 || !(scores[s] <= out[s])) out[s] = scores[s];
+        if (i == 0 || std::isnan(scores[s]) || scores[s] > out[s]) out[s] = scores[s];
     }
     if (!options_.rescale_with_baseline) return out;
     for (std::size_t s = 0; s < 3; ++s)
