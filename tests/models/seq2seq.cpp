@@ -17,8 +17,9 @@ namespace {
 
 constexpr double tolerance = 1e-4;
 const std::filesystem::path folders = std::filesystem::path(PARLANCE_TEST_DATA) / "seq2seq";
-const std::vector<std::string> seq2seq_families{"t5",    "t5_gated", "mt5",    "umt5",   "bart",
-                                                "mbart", "pegasus",  "marian", "m2m_100"};
+const std::vector<std::string> seq2seq_families{"t5",      "t5_gated",        "mt5",     "umt5",
+                                                "bart",    "mbart",           "pegasus", "marian",
+                                                "m2m_100", "marian_separate", "led"};
 
 json golden_of(const std::string& family) {
   const auto file = folders / family / "golden.json";
@@ -239,8 +240,46 @@ TEST_CASE("encoder-decoders: gradients of the loss in double precision") {
   b.encoder_layers = b.decoder_layers = 1;
   b.encoder_attention_heads = b.decoder_attention_heads = 2;
   b.encoder_ffn_dim = b.decoder_ffn_dim = 5;
-  b.max_position_embeddings = 4;
+  b.max_source_positions = b.max_target_positions = 4;
   check_gradients<models::bart>(b, in);
+}
+
+TEST_CASE("LED: rows of global attention see all rows and are seen by all, packed and alone") {
+  const auto m = load_model(folders / "led");
+  ids all;
+  std::vector<std::uint8_t> mask;
+  std::vector<std::int64_t> lengths;
+  std::vector<float> expected;
+  const json golden = golden_of("led");
+  for (const json& s : golden["global"]) {
+    const ids one = to_ids(s["ids"]);
+    all.insert(all.end(), one.begin(), one.end());
+    lengths.push_back(static_cast<std::int64_t>(one.size()));
+    for (const json& each : s["mask"]) mask.push_back(each.get<std::uint8_t>());
+    for (const json& row : s["states"])
+      for (const float x : floats(row)) expected.push_back(x);
+  }
+  models::encoder_input in;
+  in.ids = all;
+  in.lengths = lengths;
+  const tensor<float> local = m->encoder_states(in);
+  CHECK(distance(local.values(), expected, expected.size()) > 0.1);
+  in.global_attention_mask = mask;
+  const tensor<float> states = m->encoder_states(in);
+  CHECK(distance(states.values(), expected, expected.size()) < tolerance);
+  for (const int threads : {1, 3}) {
+    const use_pool pool(std::make_shared<thread_pool>(threads));
+    CHECK(same_bits(m->encoder_states(in), states));
+  }
+  in.global_attention_mask = std::span(mask).first(5);
+  CHECK(has(message_of([&] { m->encoder_states(in); }), "global_attention_mask of 5 elements"));
+  CHECK(m->max_source_positions() == 64);
+  CHECK(m->max_positions() == 40);
+  json config = m->config();
+  for (const json& wrong : {json(3), json::array({4}), json::array({4, 0}), json("x")}) {
+    config["attention_window"] = wrong;
+    CHECK(has(message_of([&] { models::make_seq2seq_lm(config); }), "'attention_window'"));
+  }
 }
 
 TEST_CASE("BART as a classifier: the logits of transformers, packed and saved") {

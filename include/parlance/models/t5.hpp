@@ -240,6 +240,7 @@ struct t5 {
   }
   std::int64_t vocab_size() const { return config.vocab_size; }
   std::int64_t max_positions() const { return 0; }
+  std::int64_t max_source_positions() const { return 0; }
   void visit(nn::visitor<T>& v) {
     v("shared", shared), v("encoder", encoder), v("decoder", decoder), v("lm_head", lm_head);
   }
