@@ -138,6 +138,29 @@ TEST_CASE("many texts at once give the numbers of each alone, to the bit") {
   }
 }
 
+TEST_CASE("pipelines as classes say why a model does not serve their task") {
+  const std::string bert = (data / "bert").string(), gpt2 = (model_test::data / "gpt2").string();
+  const std::string t5 = (data.parent_path() / "seq2seq/t5").string();
+  const std::string encodes = "bert is an encoder: it cannot generate text; tasks: ";
+  const std::string continues = "gpt2 is a decoder: ";
+  const std::string answers = "t5 is an encoder-decoder: ";
+  CHECK(has(message_of([&] { pipeline<"text-generation">(bert); }), "text-generation: " + encodes));
+  CHECK(has(message_of([&] { pipeline<"summarization">(bert); }), "summarization: " + encodes));
+  CHECK(has(message_of([&] { pipeline<"translation">(bert); }), "translation: " + encodes));
+  CHECK(has(message_of([&] { pipeline<"text2text-generation">(gpt2); }),
+            continues + "it continues a text rather than answering a source text"));
+  CHECK(has(message_of([&] { pipeline<"text-generation">(t5); }),
+            answers + "it answers a source text rather than continuing it"));
+  CHECK(has(message_of([&] { pipeline<"text-classification">(gpt2); }),
+            continues + "this checkpoint has no head for text-classification"));
+  CHECK(has(message_of([&] { pipeline<"token-classification">(t5); }), answers));
+  CHECK(has(message_of([&] { pipeline<"question-answering">(gpt2); }), continues));
+  CHECK(has(message_of([&] { pipeline<"fill-mask">(gpt2); }), continues));
+  CHECK(has(message_of([&] { pipeline<"zero-shot-classification">(gpt2); }), continues));
+  CHECK(has(message_of([&] { pipeline<"feature-extraction">(t5); }), answers));
+  CHECK(has(message_of([&] { make_pipeline("rerank", gpt2); }), continues));
+}
+
 TEST_CASE("payloads that are wrong say what is") {
   const auto tag = make_pipeline("ner", (data / "bert").string());
   const auto call = [&](const json& inputs, const json& parameters) {

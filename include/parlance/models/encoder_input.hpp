@@ -18,14 +18,14 @@ struct encoder_input {
   std::span<const std::int32_t> ids;
   // The segment of each row (token_type_ids); empty: all 0.
   std::span<const std::int32_t> type_ids;
-  // LED: 1 for rows that see all rows of their sequence and are seen by all; empty: none.
-  std::span<const std::uint8_t> global_attention_mask;
   // Rows of each sequence; empty: all rows are one sequence.
   std::span<const std::int64_t> lengths;
 
   std::stop_token stop;
   // Called with 0 for the embeddings, then with 1.. for the output of each layer.
   std::function<void(int, const void*)> observe;
+  // LED: 1 for rows that see all rows of their sequence and are seen by all; empty: none.
+  std::span<const std::uint8_t> global_attention_mask{};
 };
 
 namespace detail {
