@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <random>
@@ -194,6 +195,48 @@ TEST_CASE("the number of threads does not change a bit") {
         }
         CHECK(results[0] == results[1]);
         CHECK(results[0] == results[2]);
+      }
+  }
+}
+
+namespace {
+
+// Products of the first `m` of many rows, each alone against all together.
+template <class W>
+void check_rows_alone(std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t most = 70;
+  const auto x = numbers<float>(static_cast<std::size_t>(most * (k + 3)), 1);
+  const auto w = numbers<W>(static_cast<std::size_t>(n * (k + 5)), 2);
+  const auto bias = numbers<float>(static_cast<std::size_t>(n), 3);
+  const auto product = [&](std::int64_t first, std::int64_t m) {
+    std::vector<float> y(static_cast<std::size_t>(m * n), NAN);
+    kernels::linear<float, W>(x.data() + first * (k + 3), k + 3, w.data(), k + 5, bias.data(),
+                              y.data(), n, m, n, k, true);
+    return y;
+  };
+  const std::vector<float> all = product(0, most);
+  for (const std::int64_t m : {1, 2, 16, 17, 31, 32, 33})
+    for (const std::int64_t first : {std::int64_t{0}, most - m}) {
+      CAPTURE(m);
+      CAPTURE(n);
+      CAPTURE(k);
+      const std::vector<float> some = product(first, m);
+      CHECK(std::equal(some.begin(), some.end(), all.begin() + first * n));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("without kernels for few rows a row has the same bits in every batch") {
+  const kernels::one_row_path same_bits;
+  for (const level l : levels) {
+    const kernels::limit_isa limit(l.value, l.bf16, l.amx);
+    CAPTURE(static_cast<int>(l.value));
+    for (const std::int64_t n : {1, 15, 16, 33, 64, 200})
+      for (const std::int64_t k : {1, 31, 32, 100, 640, 1536, 1537}) {
+        check_rows_alone<float>(n, k);
+        check_rows_alone<bf16>(n, k);
+        check_rows_alone<f16>(n, k);
       }
   }
 }

@@ -11,7 +11,7 @@
 #include <type_traits>
 
 #include "parlance/kernels/gemv.hpp"
-#include "parlance/kernels/impl/gemm_amx.hpp"
+#include "parlance/kernels/impl/gemm_amx_few.hpp"
 #include "parlance/kernels/impl/gemm_eigen.hpp"
 #include "parlance/kernels/row_paths.hpp"
 
@@ -30,6 +30,14 @@ gemm_kernels choose_gemm(bool exact) {
 #endif
   static_cast<void>(exact);
   return k_base::gemm_table<Weight>();
+}
+
+template <class Weight>
+few_rows_kernels choose_few_rows() {
+#if defined(PARLANCE_X86)
+  if (cpu().amx) return k_amx::few_rows_table<Weight>();
+#endif
+  return {};
 }
 
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -96,6 +104,29 @@ inline void packed_gemm(const gemm_kernels& kernels, const gemm_args& whole, boo
     }
 }
 
+// At most kernels.most_rows rows times W^T.
+inline void few_rows_gemm(const few_rows_kernels& kernels, gemm_args g, bool threaded) {
+  const std::int64_t steps = ceil_div(g.k, 32);
+  g.k_block = even_part(g.k, kernels.most_k_block, 32);
+  g.packed_a = left_scratch().get(steps * kernels.words_a);
+  kernels.pack_a(g);
+  const std::int64_t tasks = 8 * (threaded ? num_threads() : 1);
+  const std::int64_t group =
+      std::max<std::int64_t>(g.n / kernels.columns / tasks, 1) * kernels.columns;
+  split(threaded, ceil_div(g.n, group), [&](std::int64_t task, std::int64_t) {
+    float* const packed = right_scratch().get(g.k_block / 32 * kernels.words_b);
+    kernels.block(g, task * group, std::min(g.n, (task + 1) * group), packed);
+  });
+}
+
+// y = x W^T in f32 arithmetic for more rows than gemv takes.
+template <class Weight>
+void exact_linear(const gemm_args& g, bool threaded) {
+  const few_rows_kernels few = choose_few_rows<Weight>();
+  if (g.m <= few.most_rows) return few_rows_gemm(few, g, threaded);
+  packed_gemm(choose_gemm<Weight>(true), g, threaded);
+}
+
 template <class T>
 void scale_and_bias(std::int64_t m, std::int64_t n, bool keep, T* c, std::int64_t ldc,
                     const T* bias) {
@@ -113,9 +144,10 @@ void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::i
   if constexpr (std::is_same_v<T, float>) {
     if (!trans_a && trans_b && m <= few_rows())
       return gemv<float>(a, lda, b, ldb, bias, c, ldc, m, n, k, beta != 0, true, threaded);
-    packed_gemm(choose_gemm<float>(true),
-                {a, lda, b, ldb, c, ldc, bias, m, n, k, 0, 0, nullptr, trans_a, trans_b, beta != 0},
-                threaded);
+    const gemm_args g{a, lda, b, ldb, c,       ldc,     bias,    m,
+                      n, k,   0, 0,   nullptr, trans_a, trans_b, beta != 0};
+    if (!trans_a && trans_b) return exact_linear<float>(g, threaded);
+    packed_gemm(choose_gemm<float>(true), g, threaded);
   } else {
     const auto rows = [&](std::int64_t first, std::int64_t last) {
       scale_and_bias(last - first, n, beta != T(0), c + first * ldc, ldc, bias);
@@ -161,9 +193,10 @@ void linear(const T* x, std::int64_t ldx, const W* w, std::int64_t ldw, const T*
     if (k <= 0) return detail::scale_and_bias(m, n, false, y, ldy, bias);
     if (m <= few_rows())
       return detail::gemv<W>(x, ldx, w, ldw, bias, y, ldy, m, n, k, false, exact, true);
-    detail::packed_gemm(detail::choose_gemm<W>(exact),
-                        {x, ldx, w, ldw, y, ldy, bias, m, n, k, 0, 0, nullptr, false, true, false},
-                        true);
+    const detail::gemm_args g{x, ldx, w, ldw, y,       ldy,   bias, m,
+                              n, k,   0, 0,   nullptr, false, true, false};
+    if (exact) return detail::exact_linear<W>(g, true);
+    detail::packed_gemm(detail::choose_gemm<W>(false), g, true);
   }
 }
 

@@ -78,6 +78,29 @@ PARLANCE_ALWAYS_INLINE __m512 load_some(const f16* p, std::int64_t n) {
   return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(n), p));
 }
 
+// 32 numbers of a row, of which n exist.
+template <int Parts, class Number>
+PARLANCE_ALWAYS_INLINE void load_row(const Number* p, std::int64_t n, __m512i* part) {
+  if constexpr (std::is_same_v<Number, bf16>) {
+    static_assert(Parts == 1);
+    part[0] = _mm512_maskz_loadu_epi16(n >= 32 ? ~0u : (1u << n) - 1, p);
+  } else {
+    split_row<Parts>(load_some(p, n), load_some(p + (n > 16 ? 16 : 0), n - 16), part);
+  }
+}
+
+// The tiles of `live` rows that run along k (k numbers of each exist): out[p] that of part p.
+template <int Parts, class Number>
+PARLANCE_ALWAYS_INLINE void split_rows(const Number* rows, std::int64_t stride, std::int64_t live,
+                                       std::int64_t k, float* const* out) {
+  for (int i = 0; i < side; ++i) {
+    __m512i part[Parts];
+    load_row<Parts>(rows + i * stride, i < live ? k : 0, part);
+    PARLANCE_UNROLL
+    for (int p = 0; p < Parts; ++p) _mm512_store_si512(out[p] + side * i, part[p]);
+  }
+}
+
 // Writes the tiles of all parts, `stride` words apart, turned when asked.
 template <int Parts, bool Turn>
 PARLANCE_ALWAYS_INLINE void put_tiles(__m512i (*row)[Parts], float* out, std::int64_t stride) {
@@ -92,29 +115,18 @@ PARLANCE_ALWAYS_INLINE void put_tiles(__m512i (*row)[Parts], float* out, std::in
   }
 }
 
-// The tile of `live` rows that run along k (k numbers of each exist); turned: a row of the tile
-// holds the words of one pair.
-template <int Parts, bool Turn, class Number>
-void pack_along(const Number* rows, std::int64_t stride, std::int64_t live, std::int64_t k,
-                float* out, std::int64_t out_stride) {
+// The same turned: a row of the tile holds the words of one pair. Parts lie `out_stride` words
+// apart.
+template <int Parts, class Number>
+void turn_rows(const Number* rows, std::int64_t stride, std::int64_t live, std::int64_t k,
+               float* out, std::int64_t out_stride) {
   __m512i row[side][Parts];
   PARLANCE_UNROLL
-  for (int i = 0; i < side; ++i) {
-    const Number* const p = rows + i * stride;
-    const bool there = i < live;
-    if constexpr (std::is_same_v<Number, bf16>) {
-      static_assert(Parts == 1);
-      const std::int64_t n = there ? k : 0;
-      row[i][0] = _mm512_maskz_loadu_epi16(n >= 32 ? ~0u : (1u << n) - 1, p);
-    } else {
-      split_row<Parts>(load_some(p, there ? k : 0),
-                       load_some(p + (k > 16 ? 16 : 0), there ? k - 16 : 0), row[i]);
-    }
-  }
-  put_tiles<Parts, Turn>(row, out, out_stride);
+  for (int i = 0; i < side; ++i) load_row<Parts>(rows + i * stride, i < live ? k : 0, row[i]);
+  put_tiles<Parts, true>(row, out, out_stride);
 }
 
-// The same for `live` columns of k rows that follow each other along k; turned: a row of the tile
+// The tile of `live` columns of k rows that follow each other along k; turned: a row of the tile
 // holds the words of one column.
 template <int Parts, bool Turn>
 void pack_across(const float* columns, std::int64_t stride, std::int64_t live, std::int64_t k,
@@ -140,6 +152,14 @@ float* panel_of(const gemm_args& g, std::int64_t panel, std::int64_t k0, std::in
   return g.packed_a + words * (k0 / numbers * panels + panel * steps);
 }
 
+// Asks for 32 numbers of each row: rows are too short for hardware prefetchers.
+PARLANCE_ALWAYS_INLINE void fetch_rows(const float* rows, std::int64_t live, std::int64_t stride) {
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(live, side); ++i) {
+    __builtin_prefetch(rows + i * stride, 0, 2);
+    __builtin_prefetch(rows + i * stride + 16, 0, 2);
+  }
+}
+
 template <int Parts>
 void pack_a(const gemm_args& g, std::int64_t first, std::int64_t last) {
   for (std::int64_t panel = first; panel < last; ++panel)
@@ -153,10 +173,13 @@ void pack_a(const gemm_args& g, std::int64_t first, std::int64_t last) {
           float* const tile = out + half * tile_words;
           const float* const a =
               live <= 0 ? g.a : g.a + (g.trans_a ? at * g.lda + i : i * g.lda + at);
-          if (g.trans_a)
+          if (g.trans_a) {
             pack_across<Parts, true>(a, g.lda, live, rest, tile, 2 * tile_words);
-          else
-            pack_along<Parts, false>(a, g.lda, live, rest, tile, 2 * tile_words);
+            continue;
+          }
+          fetch_rows(a + block_side * g.lda, live - block_side, g.lda);
+          float* const parts[3] = {tile, tile + 2 * tile_words, tile + 4 * tile_words};
+          split_rows<Parts>(a, g.lda, live, rest, parts);
         }
     }
 }
@@ -178,7 +201,7 @@ void pack_b(const gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t k,
           pack_across<Parts, false>(b, g.ldb, live, rest, tile, 2 * tile_words);
           continue;
         }
-      pack_along<Parts, true>(b, g.ldb, live, rest, tile, 2 * tile_words);
+      turn_rows<Parts>(b, g.ldb, live, rest, tile, 2 * tile_words);
     }
 }
 

@@ -31,8 +31,8 @@ struct gemm_args {
 };
 
 struct gemm_kernels {
-  int rows, columns;          // of the accumulator tile
-  std::int64_t most_rows;     // of a chunk
+  int rows, columns;       // of the accumulator tile
+  std::int64_t most_rows;  // of a chunk
   std::int64_t most_k;
   std::int64_t most_k_block;  // summed before C is touched
   int parts_a, parts_b;       // numbers that stand for one of an operand
@@ -42,6 +42,17 @@ struct gemm_kernels {
   // Columns [j0, j1) of the row panels [first, last); `packed_b` holds one k block of the columns.
   void (*block)(const gemm_args&, std::int64_t j0, std::int64_t j1, std::int64_t first,
                 std::int64_t last, float* packed_b);
+};
+
+// Products of few rows whose sums are those of gemm_kernels, bit by bit.
+struct few_rows_kernels {
+  std::int64_t most_rows = 0;  // 0: there are none
+  int columns = 0;             // of C a step
+  std::int64_t most_k_block = 0;
+  int words_a = 0, words_b = 0;  // packed, of 32 numbers along k
+  void (*pack_a)(const gemm_args&) = nullptr;
+  // Columns [j0, j1) of C; `packed_b` holds one k block.
+  void (*block)(const gemm_args&, std::int64_t j0, std::int64_t j1, float* packed_b) = nullptr;
 };
 
 // y (m x n) = x W^T for few rows x. x is packed: words, rows padded with zeros to `ldx` words.
@@ -71,8 +82,8 @@ class scratch {
     if (words > words_) {
       memory_.reset();
       words_ = 0;
-      memory_.reset(static_cast<float*>(
-          allocate_aligned(static_cast<std::size_t>(words) * sizeof(float), std::size_t{256} << 10)));
+      memory_.reset(static_cast<float*>(allocate_aligned(
+          static_cast<std::size_t>(words) * sizeof(float), std::size_t{256} << 10)));
       words_ = words;
     }
     return memory_.get();

@@ -2,6 +2,11 @@
 // Bodies of pipelines/auto.hpp: the table of tasks.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
 #include "parlance/io/hub_cache.hpp"
 #include "parlance/models/structure.hpp"
 #include "parlance/pipelines/auto.hpp"

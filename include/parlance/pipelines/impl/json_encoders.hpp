@@ -3,9 +3,9 @@
 #pragma once
 
 #include "parlance/models/sentence_encoder.hpp"
-#include "parlance/pipelines/auto.hpp"
 #include "parlance/pipelines/feature_extraction.hpp"
 #include "parlance/pipelines/fill_mask.hpp"
+#include "parlance/pipelines/json_pipeline.hpp"
 #include "parlance/pipelines/parameters.hpp"
 #include "parlance/pipelines/question_answering.hpp"
 #include "parlance/pipelines/text_classification.hpp"

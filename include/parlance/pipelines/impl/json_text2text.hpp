@@ -2,7 +2,10 @@
 // The JSON face of text2text-generation, summarization and translation.
 #pragma once
 
-#include "parlance/pipelines/auto.hpp"
+#include <algorithm>
+#include <string>
+
+#include "parlance/pipelines/json_pipeline.hpp"
 #include "parlance/pipelines/parameters.hpp"
 #include "parlance/pipelines/summarization.hpp"
 #include "parlance/pipelines/text2text_generation.hpp"

@@ -2,7 +2,7 @@
 // JSON face of text generation and chat: payloads in, the original's outputs out.
 #pragma once
 
-#include "parlance/pipelines/auto.hpp"
+#include "parlance/pipelines/json_pipeline.hpp"
 #include "parlance/pipelines/parameters.hpp"
 #include "parlance/pipelines/text_generation.hpp"
 
