@@ -11,8 +11,12 @@
 #include "parlance/pipelines/feature_extraction.hpp"
 #include "parlance/pipelines/fill_mask.hpp"
 #include "parlance/pipelines/question_answering.hpp"
+#include "parlance/pipelines/summarization.hpp"
+#include "parlance/pipelines/text2text_generation.hpp"
 #include "parlance/pipelines/text_classification.hpp"
+#include "parlance/pipelines/text_generation.hpp"
 #include "parlance/pipelines/token_classification.hpp"
+#include "parlance/pipelines/translation.hpp"
 #include "parlance/pipelines/zero_shot_classification.hpp"
 
 using namespace parlance;
