@@ -32,10 +32,11 @@ std::unique_ptr<pipelines::json_pipeline> open(const std::string& task, const js
   const temporary_folder folder;
   std::filesystem::copy(data / model["folder"].get<std::string>(), folder.path(),
                         std::filesystem::copy_options::recursive);
-  if (model.contains("config")) {
-    const auto file = folder / "config.json";
+  for (const std::string name : {"config", "tokenizer_config"}) {
+    if (!model.contains(name)) continue;
+    const auto file = folder / (name + ".json");
     json config = parse_json(read_text(file), file.string());
-    for (const auto& [key, value] : model["config"].items()) config[key] = value;
+    for (const auto& [key, value] : model[name].items()) config[key] = value;
     write_atomic(file, config.dump());
   }
   return make_pipeline(task, folder.path().string());

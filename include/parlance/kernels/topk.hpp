@@ -150,14 +150,15 @@ inline std::vector<scored_index> top_k(std::span<const float> x, std::size_t k) 
 
 // out[i] = exp(x[i] - max), and their sum in double; `max` is at least every x[i]. `out` may be x.
 inline double exp_shifted(std::span<const float> x, float max, std::span<float> out) {
-  constexpr std::size_t lanes = 16;
+  constexpr std::size_t lanes = 16, block = 16 * lanes;
   double sum = 0;
   std::size_t i = 0;
-  for (; i + lanes <= x.size(); i += lanes) {
-    float partial = 0;
-    for (std::size_t j = 0; j < lanes; ++j) out[i + j] = exp_nonpositive(x[i + j] - max);
-    for (std::size_t j = 0; j < lanes; ++j) partial += out[i + j];
-    sum += partial;
+  while (i + lanes <= x.size()) {
+    std::array<float, lanes> partial{};  // a sum for each lane, so that no sum waits for another
+    for (const std::size_t end = std::min(x.size(), i + block); i + lanes <= end; i += lanes)
+      for (std::size_t j = 0; j < lanes; ++j)
+        partial[j] += out[i + j] = exp_nonpositive(x[i + j] - max);
+    for (const float p : partial) sum += p;
   }
   for (; i < x.size(); ++i) sum += out[i] = exp_nonpositive(x[i] - max);
   return sum;

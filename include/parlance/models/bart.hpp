@@ -184,6 +184,7 @@ struct bart_model {
   }
 
   encoded_source<T> encode(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const std::vector<std::int64_t> offsets = detail::row_offsets(in);
     const ops::packed_rows rows(offsets);
     tensor<T> x = embed(encoder, in.ids, detail::row_positions(offsets).position);

@@ -49,6 +49,7 @@ class seq2seq_lm_of final : public token_decoder_of<Model, seq2seq_lm> {
     return model.logits(rows.empty() ? h : ops::gather_rows(h, rows));
   }
   tensor<float> logits(const encoder_input& source, const decoder_input& target) const override {
+    const kernels::one_row_path same_bits;
     const encoded_source<float> encoded = model.encode(source);
     return model.logits(model.hidden(target, &encoded));
   }

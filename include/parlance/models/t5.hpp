@@ -183,6 +183,7 @@ struct t5 {
   }
 
   encoded_source<T> encode(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const std::vector<std::int64_t> offsets = detail::row_offsets(in);
     const std::int64_t longest = detail::row_positions(offsets).longest;
     const ops::packed_rows rows(offsets);
