@@ -98,7 +98,24 @@ def load(task, name):
             settings = json.loads((folder / f"{file}.json").read_text()) | json.loads(json.dumps(spec.get(file, {})))
             (folder / f"{file}.json").write_text(json.dumps(settings))
         loaded[task, name] = pipeline(task, model=str(folder), tokenizer=str(folder), framework="pt", device="cpu")
+        if name == "bert_left": mask_question(loaded[task, name])
     return loaded[task, name]
+
+
+def mask_question(pipe):
+    """Where the context stands first the original masks nothing (`tok != 1 if question_first else 0`): here it masks
+    what it means to, all but the context and [CLS]."""
+    original = pipe.postprocess
+
+    def postprocess(model_outputs, **options):
+        for out in model_outputs:
+            kept = [s == 0 or i == pipe.tokenizer.cls_token_id
+                    for s, i in zip(out["encoding"].sequence_ids, out["encoding"].ids)]
+            out["p_mask"] = torch.tensor([[int(not k) for k in kept]])
+        return original(model_outputs, **options)
+
+    pipe.postprocess = postprocess
+    return pipe
 
 
 def plain(x):

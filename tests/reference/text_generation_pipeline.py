@@ -33,9 +33,6 @@ MODELS = {
     "llama": {"folder": "llama_gqa"},
     "gpt2": {"folder": "gpt2", "chat_template": "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}\n"
              "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"},
-    "gpt2_tools": {"folder": "gpt2", "chat_template": "{% for t in tools or [] %}[{{ t.function.name }}]{% endfor %}"
-                   "{% for d in documents or [] %}{{ d.title }}: {{ d.text }}\n{% endfor %}"
-                   "{% for m in messages %}{{ m.content }}\n{% endfor %}"},
     "gpt2_task": {"folder": "gpt2", "config": {"task_specific_params": {
         "text-generation": {"do_sample": False, "max_new_tokens": 7, "prefix": "The "}}}},
     "llama_file": {"folder": "llama_gqa", "generation_config": {
@@ -181,14 +178,6 @@ def other_plan():
             yield prompt, {"do_sample": False, **p}
 
 
-def tool_plan():
-    tool = {"type": "function", "function": {"name": "look", "description": "the words", "parameters": {}}}
-    documents = [{"title": "Fox", "text": "It jumps."}]
-    for p in ({}, {"tools": [tool]}, {"documents": documents}, {"tools": [tool, tool], "documents": documents},
-              {"tools": [tool], "return_full_text": False}, {"tools": []}):
-        yield CHATS[0], {"do_sample": False, "max_new_tokens": 6, **p}
-
-
 def beam_plan():
     for prompt in PROMPTS[:4] + CHATS[:1]:
         for p in ({}, {"num_return_sequences": 4}, {"num_beams": 2, "early_stopping": True, "eos_token_id": 101},
@@ -203,8 +192,7 @@ def main():
     for name, model in MODELS.items():
         pipe = open_pipeline(model)
         shared = name in ("llama", "gpt2")
-        own = tool_plan if name == "gpt2_tools" else other_plan
-        for inputs, given in [*(plan() if shared else own()), *(beam_plan() if shared else [])]:
+        for inputs, given in [*(plan() if shared else other_plan()), *(beam_plan() if shared else [])]:
             # An implied bos that is also the pad id is masked, by accident, unless it is an end.
             if inputs == "" and name == "gpt2" and {"stop_sequence", "eos_token_id"} & set(given):
                 continue
