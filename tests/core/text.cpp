@@ -3,6 +3,7 @@
 // and errors with their byte.
 #include <doctest/doctest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -122,6 +123,51 @@ TEST_CASE("json: errors name the source and the byte") {
     }
   }
   CHECK_THROWS_AS(parse_json("1e999", "t"), format_error);
+}
+
+TEST_CASE("json: the scanner takes what nlohmann's parser takes, and makes the same of it") {
+  const std::string seed =
+      R"({"a\u00e9\n": [1, -2, 0, -0, 3.5, 1e3, -1E-2, 18446744073709551616, 1e-400],
+    "vocab": {"\ud83d\ude00": 12, "long plain text without escapes": null, "": false},
+    "nested": [[], {}, [{"x": [true]}], "tab\t\"quote\" \/ \\ \b\f\r"], "â": "Ã©"})";
+  std::mt19937 random(7);
+  const std::string alphabet =
+      "\"\\{}[],:0123456789-+.eEtfnu \n\x01\x80\xC3\xE9"
+      "aD";
+  int accepted = 0;
+  for (int turn = 0; turn < 20000; ++turn) {
+    std::string text = seed;
+    for (unsigned edits = random() % 3; edits-- > 0;) {
+      const std::size_t at = random() % text.size();
+      const char c = alphabet[random() % alphabet.size()];
+      switch (random() % 4) {
+        case 0:
+          text[at] = c;
+          break;
+        case 1:
+          text.insert(text.begin() + static_cast<std::ptrdiff_t>(at), c);
+          break;
+        case 2:
+          text.erase(at, 1 + random() % 3);
+          break;
+        default:
+          text = text.substr(0, at) + text.substr(random() % text.size());
+      }
+    }
+    const json expected = json::parse(text, nullptr, false);
+    json got(json::value_t::discarded);
+    try {
+      got = parse_json(text, "t");
+    } catch (const format_error&) {
+    }
+    CAPTURE(text);
+    REQUIRE(got.is_discarded() == expected.is_discarded());
+    if (got.is_discarded()) continue;
+    REQUIRE(got == expected);
+    REQUIRE(got.dump() == expected.dump());
+    ++accepted;
+  }
+  CHECK(accepted > 4000);
 }
 
 TEST_CASE("json: nesting ends at 128") {

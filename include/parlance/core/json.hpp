@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "parlance/core/error.hpp"
+#include "parlance/core/json_scan.hpp"
 
 namespace parlance::inline PARLANCE_ABI {
 
@@ -19,11 +20,12 @@ using json = nlohmann::ordered_json;
 inline constexpr int json_max_depth = 128;
 
 // Base for SAX readers: every event accepted and ignored, errors turned into format_error.
-// `where` names the source in messages.
+// `where` names the source in messages. A reader that wants no more throws.
 class json_sax {
  public:
   explicit json_sax(std::string where) : where_(std::move(where)) {}
   virtual ~json_sax() = default;
+  const std::string& where() const { return where_; }
 
   virtual bool null() { return true; }
   virtual bool boolean(bool) { return true; }
@@ -49,7 +51,6 @@ class json_sax {
       throw format_error(where_, -1, "JSON nested deeper than " + std::to_string(json_max_depth));
   }
   void leave() { --depth_; }
-  const std::string& where() const { return where_; }
 
  private:
   std::string where_;
@@ -103,7 +104,12 @@ class json_dom_sax : public json_sax {
 // Feeds `text` to a reader derived from json_sax.
 template <class Sax>
 void parse_json_sax(std::string_view text, Sax& sax) {
-  json::sax_parse(text.begin(), text.end(), &sax);
+  if (utf8_find_invalid(text) == std::string_view::npos &&
+      detail::json_scanner<json, Sax>(text, sax).run())
+    return;
+  json_sax fault(sax.where());
+  json::sax_parse(text.begin(), text.end(), &fault);
+  throw format_error(sax.where(), -1, "invalid JSON");
 }
 
 // Parses a whole document; `where` (a file name, "line 3", ...) appears in errors.

@@ -106,23 +106,25 @@ inline void packed_gemm(const gemm_kernels& kernels, const gemm_args& whole, boo
 
 // At most kernels.most_rows rows times W^T.
 inline void few_rows_gemm(const few_rows_kernels& kernels, gemm_args g, bool threaded) {
-  const std::int64_t steps = ceil_div(g.k, 32);
+  const std::int64_t steps = ceil_div(g.k, 32), blocks = ceil_div(g.m, kernels.block);
   g.k_block = even_part(g.k, kernels.most_k_block, 32);
-  g.packed_a = left_scratch().get(steps * kernels.words_a);
-  kernels.pack_a(g);
+  g.packed_a = left_scratch().get(blocks * steps * kernels.words_a);
+  split(threaded, blocks, [&](std::int64_t i, std::int64_t) { kernels.pack_a(g, i, i + 1); });
   const std::int64_t tasks = 8 * (threaded ? num_threads() : 1);
-  const std::int64_t group =
-      std::max<std::int64_t>(g.n / kernels.columns / tasks, 1) * kernels.columns;
+  const std::int64_t group = std::max<std::int64_t>(g.n / kernels.block / tasks, 1) * kernels.block;
   split(threaded, ceil_div(g.n, group), [&](std::int64_t task, std::int64_t) {
     float* const packed = right_scratch().get(g.k_block / 32 * kernels.words_b);
-    kernels.block(g, task * group, std::min(g.n, (task + 1) * group), packed);
+    kernels.columns(g, task * group, std::min(g.n, (task + 1) * group), packed);
   });
 }
 
-// y = x W^T in f32 arithmetic for more rows than gemv takes.
+// y = x W^T in f32 arithmetic.
 template <class Weight>
 void exact_linear(const gemm_args& g, bool threaded) {
   const few_rows_kernels few = choose_few_rows<Weight>();
+  if (g.m <= std::min(few_rows(), few.fewest_rows - 1))
+    return gemv<Weight>(g.a, g.lda, static_cast<const Weight*>(g.b), g.ldb, g.bias, g.c, g.ldc, g.m,
+                        g.n, g.k, g.accumulate, true, threaded);
   if (g.m <= few.most_rows) return few_rows_gemm(few, g, threaded);
   packed_gemm(choose_gemm<Weight>(true), g, threaded);
 }
@@ -142,8 +144,6 @@ void any_gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::i
   if (m <= 0 || n <= 0) return;
   if (k <= 0) return scale_and_bias(m, n, beta != T(0), c, ldc, bias);
   if constexpr (std::is_same_v<T, float>) {
-    if (!trans_a && trans_b && m <= few_rows())
-      return gemv<float>(a, lda, b, ldb, bias, c, ldc, m, n, k, beta != 0, true, threaded);
     const gemm_args g{a, lda, b, ldb, c,       ldc,     bias,    m,
                       n, k,   0, 0,   nullptr, trans_a, trans_b, beta != 0};
     if (!trans_a && trans_b) return exact_linear<float>(g, threaded);
@@ -191,8 +191,8 @@ void linear(const T* x, std::int64_t ldx, const W* w, std::int64_t ldw, const T*
     static_assert(std::is_same_v<T, float> && (std::is_same_v<W, bf16> || std::is_same_v<W, f16>));
     if (m <= 0 || n <= 0) return;
     if (k <= 0) return detail::scale_and_bias(m, n, false, y, ldy, bias);
-    if (m <= few_rows())
-      return detail::gemv<W>(x, ldx, w, ldw, bias, y, ldy, m, n, k, false, exact, true);
+    if (!exact && m <= few_rows())
+      return detail::gemv<W>(x, ldx, w, ldw, bias, y, ldy, m, n, k, false, false, true);
     const detail::gemm_args g{x, ldx, w, ldw, y,       ldy,   bias, m,
                               n, k,   0, 0,   nullptr, false, true, false};
     if (exact) return detail::exact_linear<W>(g, true);

@@ -3,6 +3,7 @@
 // hidden(input), config (an encoder_config), word_embeddings() and visit.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -22,6 +23,41 @@ tensor<T> sequence_rows(const tensor<T>& hidden, const encoder_input& in, bool m
   if (mean) return ops::segment_mean(hidden, offsets);
   offsets.pop_back();
   return ops::gather_rows(hidden, offsets);
+}
+
+namespace detail {
+
+// The sequences [first, last) of a batch, whose rows begin at `offsets`.
+inline encoder_input sequences_of(const encoder_input& in, std::span<const std::int64_t> offsets,
+                                  std::size_t first, std::size_t last) {
+  const auto row = static_cast<std::size_t>(offsets[first]);
+  const auto rows = static_cast<std::size_t>(offsets[last]) - row;
+  encoder_input part = in;
+  part.ids = in.ids.subspan(row, rows);
+  if (in.type_ids.size() == in.ids.size()) part.type_ids = in.type_ids.subspan(row, rows);
+  part.lengths = in.lengths.subspan(first, last - first);
+  return part;
+}
+
+}  // namespace detail
+
+// backbone.hidden(in), a few sequences at a time, so that their activations stay in the cache; a
+// row's bits do not depend on its neighbours. All at once where gradients or observers want that.
+template <class Backbone>
+auto hidden_rows(const Backbone& backbone, const encoder_input& in) {
+  const std::int64_t most = 384 * num_threads(), rows = static_cast<std::int64_t>(in.ids.size());
+  if (rows <= most || in.lengths.size() < 2 || in.observe || autograd::grad_enabled())
+    return backbone.hidden(in);
+  const std::vector<std::int64_t> offsets = detail::row_offsets(in);
+  tensor<typename Backbone::scalar> all;
+  for (std::size_t first = 0, last; first + 1 < offsets.size(); first = last) {
+    last = first + 1;
+    while (last + 1 < offsets.size() && offsets[last + 1] - offsets[first] <= most) ++last;
+    const auto some = backbone.hidden(detail::sequences_of(in, offsets, first, last));
+    if (!all.defined()) all = tensor<typename Backbone::scalar>({rows, some.cols()});
+    std::copy_n(some.data(), some.size(), all.row(offsets[first]));
+  }
+  return all;
 }
 
 // What the layout says, up to `outputs` numbers a row; 0: without the output layer.
@@ -61,9 +97,9 @@ struct encoder_with_head {
 
   encoder_with_head(const config_type& c, const head_layout& l, std::int64_t outputs)
       : backbone(c), head(c, l, outputs, c.hidden_size) {}
-  tensor<scalar> of_rows(const encoder_input& in) const { return head(backbone.hidden(in)); }
+  tensor<scalar> of_rows(const encoder_input& in) const { return head(hidden_rows(backbone, in)); }
   tensor<scalar> of_sequences(const encoder_input& in) const {
-    return head(sequence_rows(backbone.hidden(in), in, head.layout.mean));
+    return head(sequence_rows(hidden_rows(backbone, in), in, head.layout.mean));
   }
   void visit_head(nn::visitor<scalar>& v) { head.visit(v); }
   void visit(nn::visitor<scalar>& v) { v(backbone.config.prefix, backbone), head.visit(v); }
@@ -86,7 +122,7 @@ struct encoder_for_masked_lm {
     if (!c.masked_bias.empty()) bias = {{c.vocab_size}, nn::init_kind::zeros, false, {}};
   }
   tensor<scalar> logits(const encoder_input& in, std::span<const std::int64_t> rows) const {
-    tensor<scalar> x = backbone.hidden(in);
+    tensor<scalar> x = hidden_rows(backbone, in);
     if (!rows.empty()) x = ops::gather_rows(x, rows);
     const kernels::one_row_path same_bits;
     const auto& table = decoder ? decoder->weight : backbone.word_embeddings().weight;
@@ -141,7 +177,7 @@ class encoder_of final : public encoder_task_of<encoder, bare_encoder<Backbone>>
       : encoder_task_of<encoder, bare_encoder<Backbone>>(c) {}
   std::int64_t hidden_size() const override { return this->model.backbone.config.hidden_size; }
   tensor<float> hidden(const encoder_input& in) const override {
-    return this->model.backbone.hidden(in);
+    return hidden_rows(this->model.backbone, in);
   }
   tensor<float> pooled(const tensor<float>& hidden, const encoder_input& in) const override {
     const auto& pooler = this->model.pooler;

@@ -129,8 +129,8 @@ class word_cache {
     return true;
   }
 
-  impl::word_slots<impl::short_word, 6, 14> short_;
-  impl::word_slots<impl::long_word, 20, 12> long_;
+  impl::word_slots<impl::short_word, 6, 15> short_;
+  impl::word_slots<impl::long_word, 20, 13> long_;
 };
 
 // Objects that are costly to make, lent to one user at a time. Copies share them.

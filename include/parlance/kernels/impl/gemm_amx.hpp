@@ -33,9 +33,11 @@ PARLANCE_ALWAYS_INLINE __m512i interleaved(__m512 low, __m512 high) {
   return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-// What rounding to bf16 left of x; nothing of an infinity or a NaN.
+// What rounding to bf16 left of x; nothing of an infinity or a NaN, which only a first part can be.
+template <bool First>
 PARLANCE_ALWAYS_INLINE __m512 rest_of(__m512 x, __m512i rounded) {
   const __m512 r = _mm512_castsi512_ps(rounded);
+  if constexpr (!First) return _mm512_sub_ps(x, r);
   return _mm512_maskz_sub_ps(
       _mm512_cmp_ps_mask(_mm512_sub_ps(r, r), _mm512_setzero_ps(), _CMP_EQ_OQ), x, r);
 }
@@ -45,27 +47,25 @@ PARLANCE_ALWAYS_INLINE __m512i widened(__m256i h) {
 }
 
 // 32 numbers of one row, a the first 16: part[p] = their words.
-template <int Parts>
+template <int Parts, int Part = 0>
 PARLANCE_ALWAYS_INLINE void split_row(__m512 a, __m512 b, __m512i* part) {
-  PARLANCE_UNROLL
-  for (int p = 0; p < Parts; ++p) {
-    part[p] = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-    if (p + 1 == Parts) break;
-    a = rest_of(a, widened(_mm512_castsi512_si256(part[p])));
-    b = rest_of(b, widened(_mm512_extracti64x4_epi64(part[p], 1)));
-  }
+  const __m512i words = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+  part[Part] = words;
+  if constexpr (Part + 1 < Parts)
+    split_row<Parts, Part + 1>(rest_of<Part == 0>(a, widened(_mm512_castsi512_si256(words))),
+                               rest_of<Part == 0>(b, widened(_mm512_extracti64x4_epi64(words, 1))),
+                               part);
 }
 
 // 16 columns of two rows that follow each other along k.
-template <int Parts>
+template <int Parts, int Part = 0>
 PARLANCE_ALWAYS_INLINE void split_pair(__m512 low, __m512 high, __m512i* part) {
-  PARLANCE_UNROLL
-  for (int p = 0; p < Parts; ++p) {
-    part[p] = interleaved(low, high);
-    if (p + 1 == Parts) break;
-    low = rest_of(low, _mm512_slli_epi32(part[p], 16));
-    high = rest_of(high, _mm512_and_si512(part[p], _mm512_set1_epi32(-65536)));
-  }
+  const __m512i words = interleaved(low, high);
+  part[Part] = words;
+  if constexpr (Part + 1 < Parts)
+    split_pair<Parts, Part + 1>(
+        rest_of<Part == 0>(low, _mm512_slli_epi32(words, 16)),
+        rest_of<Part == 0>(high, _mm512_and_si512(words, _mm512_set1_epi32(-65536))), part);
 }
 
 PARLANCE_ALWAYS_INLINE __mmask16 first(std::int64_t n) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 
 #include "parlance/core/config.hpp"
@@ -47,12 +48,15 @@ struct gemm_kernels {
 // Products of few rows whose sums are those of gemm_kernels, bit by bit.
 struct few_rows_kernels {
   std::int64_t most_rows = 0;  // 0: there are none
-  int columns = 0;             // of C a step
+  // From here on they outdo gemv_kernels.
+  std::int64_t fewest_rows = std::numeric_limits<std::int64_t>::max();
+  int block = 0;  // rows of A packed together, and columns of C a step
   std::int64_t most_k_block = 0;
-  int words_a = 0, words_b = 0;  // packed, of 32 numbers along k
-  void (*pack_a)(const gemm_args&) = nullptr;
+  int words_a = 0, words_b = 0;  // packed, of 32 numbers along k of a block
+  // Packs the blocks [first, last) of rows.
+  void (*pack_a)(const gemm_args&, std::int64_t first, std::int64_t last) = nullptr;
   // Columns [j0, j1) of C; `packed_b` holds one k block.
-  void (*block)(const gemm_args&, std::int64_t j0, std::int64_t j1, float* packed_b) = nullptr;
+  void (*columns)(const gemm_args&, std::int64_t j0, std::int64_t j1, float* packed_b) = nullptr;
 };
 
 // y (m x n) = x W^T for few rows x. x is packed: words, rows padded with zeros to `ldx` words.
