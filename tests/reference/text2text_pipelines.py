@@ -123,6 +123,13 @@ def call(pipe, inputs, parameters, noise):
     return {"output": json.loads(json.dumps(out, default=lambda t: t.tolist()))}
 
 
+def write_cases(path, cases, skipped):
+    lines = ",\n".join(json.dumps(c, separators=(",", ":"), ensure_ascii=False) for c in cases)
+    head = json.dumps({"transformers": transformers.__version__, "torch": torch.__version__})
+    path.write_text('{"made_with":%s,\n"cases":[\n%s\n]}\n' % (head, lines), encoding="utf-8")
+    print(len(cases), "cases,", sum("error" in c for c in cases), "errors,", skipped, "skipped", file=sys.stderr)
+
+
 def main():
     cases, skipped = [], 0
     folders = {name: build(name) for name in MODELS}
@@ -144,10 +151,7 @@ def main():
                 skipped += 1
                 continue
             cases.append({"task": task, "model": name, "inputs": inputs, "parameters": parameters, **result})
-    lines = ",\n".join(json.dumps(c, separators=(",", ":"), ensure_ascii=False) for c in cases)
-    head = json.dumps({"transformers": transformers.__version__, "torch": torch.__version__})
-    (ROOT / "cases.json").write_text('{"made_with":%s,\n"cases":[\n%s\n]}\n' % (head, lines), encoding="utf-8")
-    print(len(cases), "cases,", sum("error" in c for c in cases), "errors,", skipped, "skipped", file=sys.stderr)
+    write_cases(ROOT / "cases.json", cases, skipped)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import base64
 import json
 import pathlib
 import shutil
-import sys
 import warnings
 
 import torch
@@ -21,7 +20,7 @@ from transformers import (
 
 import slow_tokenizers as folders
 from seq2seq import bart, random_weights
-from text2text_pipelines import TEXTS, call
+from text2text_pipelines import TEXTS, call, write_cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / "data" / "pipelines" / "translation"
 SMALL = dict(d_model=18, encoder_layers=1, decoder_layers=2, encoder_ffn_dim=20, decoder_ffn_dim=20,
@@ -187,10 +186,7 @@ def main():
                 skipped += 1
                 continue
             cases.append({"task": task, "model": name, "inputs": inputs, "parameters": parameters, **result})
-    lines = ",\n".join(json.dumps(c, separators=(",", ":"), ensure_ascii=False) for c in cases)
-    head = json.dumps({"transformers": transformers.__version__, "torch": torch.__version__})
-    (ROOT / "cases.json").write_text('{"made_with":%s,\n"cases":[\n%s\n]}\n' % (head, lines), encoding="utf-8")
-    print(len(cases), "cases,", sum("error" in c for c in cases), "errors,", skipped, "skipped", file=sys.stderr)
+    write_cases(ROOT / "cases.json", cases, skipped)
 
 
 if __name__ == "__main__":
