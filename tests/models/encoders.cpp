@@ -432,7 +432,10 @@ TEST_CASE("gradients of tiny classifiers in double") {
   check_model<models::deberta<double>>(tiny("deberta", relative), models::read_deberta_config);
   json shared = relative;
   shared.update({{"share_att_key", true}, {"position_buckets", 4}, {"norm_rel_ebd", "layer_norm"}});
+  shared.update({{"conv_kernel_size", 3}});
   check_model<models::deberta<double>>(tiny("deberta-v2", shared), models::read_deberta_config);
+  for (const json& wrong : {json{{"conv_kernel_size", 4}}, json{{"conv_groups", 2}}})
+    CHECK_THROWS_AS(models::read_deberta_config(tiny("deberta-v2", wrong)), error);
   check_model<models::modernbert<double>>(
       tiny("modernbert", {{"local_attention", 2}, {"classifier_pooling", "mean"}}),
       models::read_modernbert_config);

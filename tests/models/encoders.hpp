@@ -31,6 +31,7 @@ inline const std::vector<std::string> families{"bert",
                                                "deberta_c2p",
                                                "deberta_v2",
                                                "deberta_v2_own_keys",
+                                               "deberta_v2_conv",
                                                "modernbert",
                                                "modernbert_biases"};
 

@@ -17,8 +17,9 @@ namespace {
 
 constexpr double tolerance = 1e-4;
 const std::filesystem::path folders = std::filesystem::path(PARLANCE_TEST_DATA) / "seq2seq";
-const std::vector<std::string> seq2seq_families{"t5",    "t5_gated", "mt5",    "umt5",   "bart",
-                                                "mbart", "pegasus",  "marian", "m2m_100"};
+const std::vector<std::string> seq2seq_families{"t5",      "t5_gated",        "mt5",     "umt5",
+                                                "bart",    "mbart",           "pegasus", "marian",
+                                                "m2m_100", "marian_separate", "led"};
 
 json golden_of(const std::string& family) {
   const auto file = folders / family / "golden.json";
@@ -82,14 +83,6 @@ std::vector<ids> sources_of(const json& golden) {
   return out;
 }
 
-std::vector<ids> ids_of(const models::seq2seq_lm& m, const std::vector<ids>& sources,
-                        const json& options) {
-  std::vector<ids> out;
-  for (auto& g : generation::generate(m, sources, options_of(m, options)))
-    out.push_back(std::move(g.ids));
-  return out;
-}
-
 // Gradients of the loss of a tiny model in double precision against differences.
 template <template <class> class Model, class Config>
 void check_gradients(const Config& config, const packed& in) {
@@ -138,10 +131,8 @@ TEST_CASE("encoder-decoders: states, logits and loss of transformers, packed and
       CHECK(std::abs(m->loss(one.encoder(), one.decoder(), one.labels).item() -
                      s["loss"].get<float>()) < tolerance);
       const tensor<float> alone = m->logits(one.encoder(), one.decoder());
-      // Many rows may be multiplied by another kernel than few, so not the same bits.
-      CHECK(distance(alone.values(), logits.row(target_end - alone.rows()),
-                     static_cast<std::size_t>(alone.size())) <
-            tolerance * scale_of(alone.values()));
+      CHECK(std::ranges::equal(
+          alone.values(), std::span(logits.row(target_end - alone.rows()), alone.values().size())));
     }
   }
 }
@@ -167,21 +158,28 @@ TEST_CASE("encoder-decoders: the ids of transformers, greedy, beams and sampled"
   CHECK(runs > 50);
 }
 
-TEST_CASE("encoder-decoders: a batch equals its sources alone, whatever the threads") {
-  for (const std::string family : {"t5", "bart"}) {
+TEST_CASE("encoder-decoders: a batch equals its sources alone to the bit, whatever the threads") {
+  for (const std::string family : {"t5", "bart", "led"}) {
     CAPTURE(family);
     const json golden = golden_of(family);
     const auto m = load_model(folders / family);
     const std::vector<ids> sources = sources_of(golden);
-    for (const json& run : golden["runs"]) {
-      const auto together = ids_of(*m, sources, run["options"]);
+    for (json run : golden["runs"]) {
+      run["options"]["logprobs"] = 1;
+      const auto options = options_of(*m, run["options"]);
+      const auto together = generation::generate(*m, sources, options);
       const std::size_t each = together.size() / sources.size();
       for (const int threads : {1, 3}) {
         const use_pool pool(std::make_shared<thread_pool>(threads));
         for (std::size_t i = 0; i < sources.size(); ++i) {
-          const auto alone = ids_of(*m, {sources[i]}, run["options"]);
-          CHECK(std::equal(alone.begin(), alone.end(),
-                           together.begin() + static_cast<std::ptrdiff_t>(i * each)));
+          const auto alone = generation::generate(*m, {{sources[i]}}, options);
+          for (std::size_t k = 0; k < each; ++k) {
+            const generation::generated& other = together[i * each + k];
+            CHECK(alone[k].ids == other.ids);
+            CHECK(alone[k].score == other.score);
+            for (std::size_t t = 0; t < alone[k].logprobs.size(); ++t)
+              CHECK(alone[k].logprobs[t].chosen.logprob == other.logprobs[t].chosen.logprob);
+          }
         }
       }
     }
@@ -239,8 +237,46 @@ TEST_CASE("encoder-decoders: gradients of the loss in double precision") {
   b.encoder_layers = b.decoder_layers = 1;
   b.encoder_attention_heads = b.decoder_attention_heads = 2;
   b.encoder_ffn_dim = b.decoder_ffn_dim = 5;
-  b.max_position_embeddings = 4;
+  b.max_source_positions = b.max_target_positions = 4;
   check_gradients<models::bart>(b, in);
+}
+
+TEST_CASE("LED: rows of global attention see all rows and are seen by all, packed and alone") {
+  const auto m = load_model(folders / "led");
+  ids all;
+  std::vector<std::uint8_t> mask;
+  std::vector<std::int64_t> lengths;
+  std::vector<float> expected;
+  const json golden = golden_of("led");
+  for (const json& s : golden["global"]) {
+    const ids one = to_ids(s["ids"]);
+    all.insert(all.end(), one.begin(), one.end());
+    lengths.push_back(static_cast<std::int64_t>(one.size()));
+    for (const json& each : s["mask"]) mask.push_back(each.get<std::uint8_t>());
+    for (const json& row : s["states"])
+      for (const float x : floats(row)) expected.push_back(x);
+  }
+  models::encoder_input in;
+  in.ids = all;
+  in.lengths = lengths;
+  const tensor<float> local = m->encoder_states(in);
+  CHECK(distance(local.values(), expected, expected.size()) > 0.1);
+  in.global_attention_mask = mask;
+  const tensor<float> states = m->encoder_states(in);
+  CHECK(distance(states.values(), expected, expected.size()) < tolerance);
+  for (const int threads : {1, 3}) {
+    const use_pool pool(std::make_shared<thread_pool>(threads));
+    CHECK(same_bits(m->encoder_states(in), states));
+  }
+  in.global_attention_mask = std::span(mask).first(5);
+  CHECK(has(message_of([&] { m->encoder_states(in); }), "global_attention_mask of 5 elements"));
+  CHECK(m->max_source_positions() == 64);
+  CHECK(m->max_positions() == 40);
+  json config = m->config();
+  for (const json& wrong : {json(3), json::array({4}), json::array({4, 0}), json("x")}) {
+    config["attention_window"] = wrong;
+    CHECK(has(message_of([&] { models::make_seq2seq_lm(config); }), "'attention_window'"));
+  }
 }
 
 TEST_CASE("BART as a classifier: the logits of transformers, packed and saved") {

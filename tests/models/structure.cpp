@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "../io/support.hpp"
+#include "parlance/models/auto_encoder.hpp"
 
 using namespace parlance;
 using io_test::has;
@@ -40,6 +41,14 @@ TEST_CASE("kinds and tasks") {
   CHECK(of("fsmt", nullptr, {{"is_encoder_decoder", true}}).serves("summarization"));
   CHECK(has(message_of([] { of("electr"); }), "electra"));
   CHECK_THROWS_AS(models::structure_of(json{{"model_type", 3}}), format_error);
+}
+
+TEST_CASE("the encoders known by name are those of the table that do not decode") {
+  std::vector<std::string_view> table;
+  for (const auto& [type, family] : models::encoder_families())
+    if (!models::seq2seq_lm_families().contains(type)) table.push_back(type);
+  CHECK(std::ranges::equal(models::detail::encoder_types, table));
+  CHECK(of("bart").kind == models::structure_kind::encoder_decoder);
 }
 
 TEST_CASE("why a task does not fit") {

@@ -43,6 +43,20 @@ TEST_CASE("turned matrices and means of segments") {
       {numbers({7, 2}, 1)});
 }
 
+TEST_CASE("rows beside their neighbours") {
+  CHECK(list(ops::unfold_rows<double>(matrix, {0, 2, 3}, 3)) ==
+        std::vector<double>{0, 1, 3, 0, 2, 4, 1, 3, 0, 2, 4, 0, 0, 5, 0, 0, 6, 0});
+  CHECK(list(ops::unfold_rows<double>(matrix, {0, 3}, 1)) == list(matrix));
+  CHECK_THROWS_AS(ops::unfold_rows<double>(matrix, {0, 2}, 3), shape_error);
+  CHECK_THROWS_AS(ops::unfold_rows<double>(matrix, {0, 3}, 0), shape_error);
+  CHECK_THROWS_AS(ops::unfold_rows<double>(matrix, {}, 3), shape_error);
+  check_gradients(
+      [](const inputs& x) {
+        return ops::unfold_rows<double>(x[0], {0, 1, 4, 7}, 5);
+      },
+      {numbers({7, 2}, 1)});
+}
+
 TEST_CASE("values") {
   CHECK(list(ops::reshape(matrix, {2, 3})) == list(matrix));
   CHECK(ops::reshape(matrix, {6}).dims() == shape{6});

@@ -11,8 +11,12 @@
 #include "parlance/pipelines/feature_extraction.hpp"
 #include "parlance/pipelines/fill_mask.hpp"
 #include "parlance/pipelines/question_answering.hpp"
+#include "parlance/pipelines/summarization.hpp"
+#include "parlance/pipelines/text2text_generation.hpp"
 #include "parlance/pipelines/text_classification.hpp"
+#include "parlance/pipelines/text_generation.hpp"
 #include "parlance/pipelines/token_classification.hpp"
+#include "parlance/pipelines/translation.hpp"
 #include "parlance/pipelines/zero_shot_classification.hpp"
 
 using namespace parlance;
@@ -28,10 +32,11 @@ std::unique_ptr<pipelines::json_pipeline> open(const std::string& task, const js
   const temporary_folder folder;
   std::filesystem::copy(data / model["folder"].get<std::string>(), folder.path(),
                         std::filesystem::copy_options::recursive);
-  if (model.contains("config")) {
-    const auto file = folder / "config.json";
+  for (const std::string name : {"config", "tokenizer_config"}) {
+    if (!model.contains(name)) continue;
+    const auto file = folder / (name + ".json");
     json config = parse_json(read_text(file), file.string());
-    for (const auto& [key, value] : model["config"].items()) config[key] = value;
+    for (const auto& [key, value] : model[name].items()) config[key] = value;
     write_atomic(file, config.dump());
   }
   return make_pipeline(task, folder.path().string());
@@ -136,6 +141,29 @@ TEST_CASE("many texts at once give the numbers of each alone, to the bit") {
     const auto one = classify(texts[i], {.top_k = {}});
     for (std::size_t k = 0; k < one.size(); ++k) CHECK(one[k].score == all[i][k].score);
   }
+}
+
+TEST_CASE("pipelines as classes say why a model does not serve their task") {
+  const std::string bert = (data / "bert").string(), gpt2 = (model_test::data / "gpt2").string();
+  const std::string t5 = (data.parent_path() / "seq2seq/t5").string();
+  const std::string encodes = "bert is an encoder: it cannot generate text; tasks: ";
+  const std::string continues = "gpt2 is a decoder: ";
+  const std::string answers = "t5 is an encoder-decoder: ";
+  CHECK(has(message_of([&] { pipeline<"text-generation">(bert); }), "text-generation: " + encodes));
+  CHECK(has(message_of([&] { pipeline<"summarization">(bert); }), "summarization: " + encodes));
+  CHECK(has(message_of([&] { pipeline<"translation">(bert); }), "translation: " + encodes));
+  CHECK(has(message_of([&] { pipeline<"text2text-generation">(gpt2); }),
+            continues + "it continues a text rather than answering a source text"));
+  CHECK(has(message_of([&] { pipeline<"text-generation">(t5); }),
+            answers + "it answers a source text rather than continuing it"));
+  CHECK(has(message_of([&] { pipeline<"text-classification">(gpt2); }),
+            continues + "this checkpoint has no head for text-classification"));
+  CHECK(has(message_of([&] { pipeline<"token-classification">(t5); }), answers));
+  CHECK(has(message_of([&] { pipeline<"question-answering">(gpt2); }), continues));
+  CHECK(has(message_of([&] { pipeline<"fill-mask">(gpt2); }), continues));
+  CHECK(has(message_of([&] { pipeline<"zero-shot-classification">(gpt2); }), continues));
+  CHECK(has(message_of([&] { pipeline<"feature-extraction">(t5); }), answers));
+  CHECK(has(message_of([&] { make_pipeline("rerank", gpt2); }), continues));
 }
 
 TEST_CASE("payloads that are wrong say what is") {

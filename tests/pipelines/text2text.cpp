@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // text2text-generation, summarization and translation against the original pipelines' outputs
-// (text2text_pipelines.py), by name at run time and as classes; long inputs; streams.
+// (text2text_pipelines.py, translation_pipelines.py), by name at run time and as classes; long
+// inputs; streams.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -26,16 +27,14 @@ const std::string article =
 
 std::string at(const char* model) { return (folder / model).string(); }
 
-}  // namespace
-
-TEST_CASE("outputs and errors are those of the original pipelines") {
-  const json data = parse_json(read_text(folder / "cases.json"), "cases.json");
-  REQUIRE(data["cases"].size() > 250);
+void check_cases(const std::filesystem::path& models, std::size_t at_least) {
+  const json data = parse_json(read_text(models / "cases.json"), "cases.json");
+  REQUIRE(data["cases"].size() > at_least);
   std::map<std::string, std::unique_ptr<pipelines::json_pipeline>> open;
   for (const json& c : data["cases"]) {
     const std::string task = c["task"], model = c["model"];
     auto& pipe = open[task + model];
-    if (!pipe) pipe = make_pipeline(task, at(model.c_str()));
+    if (!pipe) pipe = make_pipeline(task, (models / model).string());
     const json payload = {{"inputs", c["inputs"]}, {"parameters", c["parameters"]}};
     CAPTURE(task + " " + model + " " + payload.dump());
     if (c.contains("error"))
@@ -43,6 +42,23 @@ TEST_CASE("outputs and errors are those of the original pipelines") {
     else
       CHECK((*pipe)(payload).dump() == c["output"].dump());
   }
+}
+
+}  // namespace
+
+TEST_CASE("outputs and errors are those of the original pipelines") { check_cases(folder, 250); }
+
+TEST_CASE("translation by Marian, M2M100, mBART and mBART-50 is that of the original pipeline") {
+  check_cases(folder.parent_path() / "translation", 300);
+}
+
+TEST_CASE("beams over a target vocabulary that is smaller than the source's give its ids") {
+  const auto translate =
+      pipeline<"translation">((folder.parent_path() / "translation/marian_separate").string());
+  const auto out = translate("The fox.", {.max_new_tokens = 12, .num_beams = 4});
+  CHECK(out.ids.size() > 1);
+  CHECK(std::ranges::max(out.ids) < translate.task().model().vocab_size());
+  CHECK(translate.task().model().vocab_size() == 131);
 }
 
 TEST_CASE("pipelines as classes: names at compile time, defaults, where options come from") {

@@ -4,7 +4,7 @@ encoder_tasks.json: what the pipelines of transformers 4.57.6 return over them, 
 
 Usage: OMP_NUM_THREADS=1 python tests/reference/encoder_pipelines.py
 A case is {"task", "model", "inputs", "parameters", "output"} or {..., "error": name}; "model" is a name of "models", which
-says the folder and what differs from its config.json.
+says the folder and what differs from its config.json and tokenizer_config.json.
 """
 import json
 import pathlib
@@ -73,6 +73,8 @@ MODELS = {
     "bert_multi": {"folder": "bert", "config": {"problem_type": "multi_label_classification"}},
     "bert_regression": {"folder": "bert", "config": {"problem_type": "regression"}},
     "one_regression": {"folder": "bert_one", "config": {"problem_type": "regression"}},
+    "one_single": {"folder": "bert_one", "config": {"problem_type": "single_label_classification"}},
+    "bert_left": {"folder": "bert", "config": labels(["LABEL_0", "LABEL_1"]), "tokenizer_config": {"padding_side": "left"}},
 }
 TEXTS = ["The quick brown fox jumps over the lazy dog.", "Wolfgang lives in Berlin, near the river.", "x", "Il était une fois à Paris!",
          "日本語 and English, mixed: 3.14 (pi)", "the model reads words " * 12]
@@ -92,11 +94,28 @@ def load(task, name):
         spec = MODELS[name]
         folder = pathlib.Path(tempfile.mkdtemp()) / name
         shutil.copytree(OUT / spec["folder"], folder)
-        config = json.loads((folder / "config.json").read_text())
-        if "config" in spec: config |= json.loads(json.dumps(spec["config"]))
-        (folder / "config.json").write_text(json.dumps(config))
+        for file in ("config", "tokenizer_config"):
+            settings = json.loads((folder / f"{file}.json").read_text()) | json.loads(json.dumps(spec.get(file, {})))
+            (folder / f"{file}.json").write_text(json.dumps(settings))
         loaded[task, name] = pipeline(task, model=str(folder), tokenizer=str(folder), framework="pt", device="cpu")
+        if name == "bert_left": mask_question(loaded[task, name])
     return loaded[task, name]
+
+
+def mask_question(pipe):
+    """Where the context stands first the original masks nothing (`tok != 1 if question_first else 0`): here it masks
+    what it means to, all but the context and [CLS]."""
+    original = pipe.postprocess
+
+    def postprocess(model_outputs, **options):
+        for out in model_outputs:
+            kept = [s == 0 or i == pipe.tokenizer.cls_token_id
+                    for s, i in zip(out["encoding"].sequence_ids, out["encoding"].ids)]
+            out["p_mask"] = torch.tensor([[int(not k) for k in kept]])
+        return original(model_outputs, **options)
+
+    pipe.postprocess = postprocess
+    return pipe
 
 
 def plain(x):
@@ -118,7 +137,7 @@ def add(task, name, inputs, **parameters):
     cases.append(case)
 
 
-for name in ("bert", "roberta", "one", "bert_multi", "bert_regression", "one_regression"):
+for name in ("bert", "roberta", "one", "bert_multi", "bert_regression", "one_regression", "one_single"):
     task = "text-classification"
     for text in TEXTS[:5]: add(task, name, text)
     add(task, name, TEXTS[:3]), add(task, name, TEXTS[:2], top_k=2), add(task, name, TEXTS[0], top_k=3), add(task, name, TEXTS[0], top_k=None)
@@ -148,7 +167,7 @@ for name in ("bert", "roberta", "xlm"):
         add(task, name, qa, max_seq_len=70, doc_stride=4, top_k=3, handle_impossible_answer=True)
     add(task, name, {"question": [q["question"] for q in QA[:2]], "context": QA[0]["context"]})
     add(task, name, {"question": "", "context": "x"}), add(task, name, QA[0], top_k=0), add(task, name, QA[0], max_seq_len=8, doc_stride=9)
-    add(task, name, QA[0], max_answer_len=0), add(task, name, QA[0], padding="max_length")
+    add(task, name, {"question": "x", "context": ""}), add(task, name, QA[0], max_answer_len=0), add(task, name, QA[0], padding="max_length")
     task, name = "fill-mask", plain_name
     m = load(task, name).tokenizer.mask_token
     for text in (f"The {m} fox.", f"{m}", f"A {m} and a {m}!", f"the river {m} Berlin, 日本"):
@@ -160,6 +179,9 @@ for name in ("bert", "roberta", "xlm"):
     task = "feature-extraction"
     for text in (TEXTS[0], TEXTS[2], TEXTS[:2]): add(task, name, text)
     add(task, name, TEXTS[5], truncation=True), add(task, name, TEXTS[5], tokenize_kwargs={"truncation": True, "max_length": 5})
+for qa in QA:  # the context stands first
+    for given in ({}, {"top_k": 3}, {"align_to_words": False}, {"handle_impossible_answer": True, "top_k": 2},
+                  {"max_seq_len": 60, "doc_stride": 16, "top_k": 2}): add("question-answering", "bert_left", qa, **given)
 for name in ("bert_nli", "roberta_nli", "bert"):
     task = "zero-shot-classification"
     for text in (TEXTS[0], TEXTS[3], TEXTS[5], TEXTS[:2]):

@@ -51,6 +51,9 @@ FAMILIES = {
         max_relative_positions=-1, share_att_key=True, norm_rel_ebd="layer_norm"),
     "deberta_v2_own_keys": lambda: tf.DebertaV2Config(
         **DEBERTA, pos_att_type="c2p|p2c", share_att_key=False, embedding_size=16, legacy=False),
+    "deberta_v2_conv": lambda: tf.DebertaV2Config(
+        **DEBERTA, pos_att_type="c2p|p2c", position_biased_input=False, position_buckets=8, share_att_key=True,
+        conv_kernel_size=3, conv_act="gelu"),
     "modernbert": lambda: tf.ModernBertConfig(
         **dict(BASE, num_hidden_layers=4), local_attention=8, pad_token_id=0, cls_token_id=1,
         sep_token_id=2, bos_token_id=1, eos_token_id=2, classifier_pooling="mean",

@@ -4,7 +4,8 @@
 Usage: OMP_NUM_THREADS=1 python tests/reference/seq2seq.py [family ...]
 golden.json: {"sources": [{"ids", "states" (last encoder state of the last row), "targets" (ids fed to the
 decoder), "logits" (of its last two rows), "loss"}], "runs": [{"options", "ids" (of all sources and returned
-sequences, without the start), "scores" (of beams)}]}. Sources are padded to one batch. Runs whose ids change
+sequences, without the start), "scores" (of beams)}]}; of LED also "global": {"ids", "mask" (global_attention_mask),
+"states" (of all rows)}. Sources are padded to one batch. Runs whose ids change
 under noise of 2e-5 are left out; sampled ones draw as beams.py says.
 """
 import json
@@ -15,8 +16,8 @@ import sys
 import torch
 import transformers
 from transformers import (
-    AutoModelForSeq2SeqLM, BartConfig, BartForSequenceClassification, LogitsProcessorList, M2M100Config, MarianConfig,
-    MBartConfig, MT5Config, PegasusConfig, T5Config, UMT5Config)
+    AutoModelForSeq2SeqLM, BartConfig, BartForSequenceClassification, LEDConfig, LogitsProcessorList, M2M100Config,
+    MarianConfig, MBartConfig, MT5Config, PegasusConfig, T5Config, UMT5Config)
 
 from beams import Draws, Noise
 
@@ -50,6 +51,11 @@ FAMILIES = {
     "marian": lambda: MarianConfig(**bart(scale_embedding=True, pad_token_id=119, eos_token_id=0,
                                           decoder_start_token_id=119, forced_eos_token_id=0, d_model=18,
                                           activation_function="swish")),
+    "marian_separate": lambda: MarianConfig(**bart(
+        scale_embedding=True, pad_token_id=119, eos_token_id=0, decoder_start_token_id=119, tie_word_embeddings=False,
+        share_encoder_decoder_embeddings=False)),
+    "led": lambda: LEDConfig(**bart(attention_window=[4, 12], max_encoder_position_embeddings=64,
+                                    max_decoder_position_embeddings=40)),
     "m2m_100": lambda: M2M100Config(**bart(encoder_layerdrop=0.0, decoder_layerdrop=0.0)),
 }
 RUNS = [
@@ -109,6 +115,13 @@ def generate(model, rows, mask, options, noise):
     return ids, digits(out.sequences_scores) if options.get("num_beams", 1) > 1 else None
 
 
+def global_record(model, ids, generator):
+    mask = (torch.rand(len(ids), generator=generator) < 0.2).long()
+    mask[0], mask[-1] = 1, 0
+    out = model.get_encoder()(input_ids=torch.tensor([ids]), global_attention_mask=mask[None])
+    return {"ids": ids, "mask": mask.tolist(), "states": digits(out.last_hidden_state[0])}
+
+
 def make(family):
     folder, config = ROOT / family, FAMILIES[family]()
     config.dtype = torch.float32
@@ -129,6 +142,8 @@ def make(family):
             runs.append({"options": options, "ids": ids, **({"scores": scores} if scores else {})})
     golden = {"versions": {"transformers": transformers.__version__, "torch": torch.__version__},
               "sources": [source_record(model, s, generator) for s in sources], "runs": runs}
+    if family == "led":
+        golden["global"] = [global_record(model, s, generator) for s in sources]
     (folder / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     for f in folder.iterdir():
         f.chmod(0o644)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/data/pipelines/text2text: three tiny encoder-decoders with tokenizers (T5, BART, NLLB), and in
-cases.json what the text2text-generation, summarization and translation pipelines of transformers 4.57.6 return
+"""Writes tests/data/pipelines/text2text: three tiny encoder-decoders with tokenizers (T5, BART, NLLB), one of them
+(bart_old) with the options of generation in config.json as old checkpoints have them, and in cases.json what the text2text-generation, summarization and translation pipelines of transformers 4.57.6 return
 for payloads over them, or that they raise.
 
 Usage: OMP_NUM_THREADS=1 python tests/reference/text2text_pipelines.py
@@ -73,7 +73,7 @@ def make_nllb(folder):
                                d_model=12, encoder_ffn_dim=20, decoder_ffn_dim=20))
 
 
-MODELS = {"t5": make_t5, "bart": make_bart, "nllb": make_nllb}
+MODELS = {"t5": make_t5, "bart": make_bart, "bart_old": make_bart, "nllb": make_nllb}
 
 
 def build(name):
@@ -83,6 +83,12 @@ def build(name):
     model = AutoModelForSeq2SeqLM.from_config(MODELS[name](folder), attn_implementation="eager").eval()
     random_weights(model, 21)
     model.save_pretrained(folder)
+    if name == "bart_old":
+        options = json.loads((folder / "generation_config.json").read_text())
+        (folder / "generation_config.json").unlink()
+        config = {**json.loads((folder / "config.json").read_text()), **options, "task_specific_params": {
+            "summarization": {"length_penalty": 2.0, "max_length": 14, "min_length": 6, "num_beams": 4}}}
+        (folder / "config.json").write_text(json.dumps(config, indent=2))
     for f in folder.iterdir():
         f.chmod(0o644)
     return folder
@@ -117,12 +123,19 @@ def call(pipe, inputs, parameters, noise):
     return {"output": json.loads(json.dumps(out, default=lambda t: t.tolist()))}
 
 
+def write_cases(path, cases, skipped):
+    lines = ",\n".join(json.dumps(c, separators=(",", ":"), ensure_ascii=False) for c in cases)
+    head = json.dumps({"transformers": transformers.__version__, "torch": torch.__version__})
+    path.write_text('{"made_with":%s,\n"cases":[\n%s\n]}\n' % (head, lines), encoding="utf-8")
+    print(len(cases), "cases,", sum("error" in c for c in cases), "errors,", skipped, "skipped", file=sys.stderr)
+
+
 def main():
     cases, skipped = [], 0
     folders = {name: build(name) for name in MODELS}
     for task, name in [("text2text-generation", "t5"), ("summarization", "t5"), ("translation_en_to_fr", "t5"),
                        ("text2text-generation", "bart"), ("summarization", "bart"), ("translation", "bart"),
-                       ("translation", "nllb")]:
+                       ("summarization", "bart_old"), ("text2text-generation", "bart_old"), ("translation", "nllb")]:
         pipe = pipeline(task, model=str(folders[name]), device="cpu")
         plan = [(TEXTS[i % 4], p) for i, p in enumerate(parameter_sets(task))]
         short = {"max_new_tokens": 7}
@@ -138,10 +151,7 @@ def main():
                 skipped += 1
                 continue
             cases.append({"task": task, "model": name, "inputs": inputs, "parameters": parameters, **result})
-    lines = ",\n".join(json.dumps(c, separators=(",", ":"), ensure_ascii=False) for c in cases)
-    head = json.dumps({"transformers": transformers.__version__, "torch": torch.__version__})
-    (ROOT / "cases.json").write_text('{"made_with":%s,\n"cases":[\n%s\n]}\n' % (head, lines), encoding="utf-8")
-    print(len(cases), "cases,", sum("error" in c for c in cases), "errors,", skipped, "skipped", file=sys.stderr)
+    write_cases(ROOT / "cases.json", cases, skipped)
 
 
 if __name__ == "__main__":

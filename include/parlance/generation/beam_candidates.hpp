@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -61,6 +62,7 @@ class candidate_selector {
     for (std::size_t j = 0; j < count; ++j) {
       const std::size_t at = pick(random.uniform(step * count + j));
       weights_[at] = drawn;
+      sums_[at / block] = block_sum(at / block);
       const std::size_t row = at / width, id = at % width;
       out_.push_back({rows[row].score + rows[row].next[id], row, static_cast<std::int32_t>(id)});
     }
@@ -69,6 +71,7 @@ class candidate_selector {
 
  private:
   static constexpr float drawn = -1;
+  static constexpr std::size_t block = 512;
 
   void keep_best(std::size_t count) {
     const auto before = [](const beam_candidate& a, const beam_candidate& b) {
@@ -91,27 +94,43 @@ class candidate_selector {
       throw numeric_error("the scores of the beams' next tokens are not finite",
                           "set remove_invalid_values, or relax what forbids tokens");
     kernels::exp_shifted(weights_, max, weights_);
+    sums_.resize((weights_.size() + block - 1) / block);
+    for (std::size_t b = 0; b < sums_.size(); ++b) sums_[b] = block_sum(b);
+  }
+  std::span<const float> block_of(std::size_t b) const {
+    return std::span(weights_).subspan(b * block, std::min(block, weights_.size() - b * block));
+  }
+  double block_sum(std::size_t b) const {
+    double sum = 0;
+    for (const float w : block_of(b)) sum += w > 0 ? w : 0;
+    return sum;
   }
 
+  // Where the running sum of the weights passes `uniform` times their total; whole blocks that lie
+  // before it are passed over.
   std::size_t pick(double uniform) const {
-    double total = 0;
-    for (const float w : weights_) total += w > 0 ? w : 0;
-    double left = uniform * total;
-    std::size_t last = weights_.size();
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      if (!(weights_[i] > 0)) continue;
-      last = i;
-      if ((left -= weights_[i]) < 0) break;
+    double left = uniform * std::accumulate(sums_.begin(), sums_.end(), 0.0);
+    for (std::size_t b = 0; b < sums_.size(); ++b) {
+      if (left >= sums_[b]) {
+        left -= sums_[b];
+        continue;
+      }
+      const std::span<const float> weights = block_of(b);
+      for (std::size_t i = 0; i < weights.size(); ++i)
+        if (weights[i] > 0 && (left -= weights[i]) < 0) return b * block + i;
     }
-    if (last < weights_.size()) return last;
-    const auto rest = std::ranges::find(weights_, 0.0f);
-    return static_cast<std::size_t>(rest - weights_.begin());
+    // Rounding left something over, or nothing has a probability.
+    const auto last =
+        std::find_if(weights_.rbegin(), weights_.rend(), [](float w) { return w > 0; });
+    const auto at = last != weights_.rend() ? last.base() - 1 : std::ranges::find(weights_, 0.0f);
+    return static_cast<std::size_t>(at - weights_.begin());
   }
 
   std::vector<kernels::top_k_selector> selectors_;
   std::vector<std::span<const kernels::scored_index>> best_;
   std::vector<beam_candidate> out_;
   std::vector<float> weights_;
+  std::vector<double> sums_;  // of the weights, block by block
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::generation

@@ -75,7 +75,8 @@ class beam_search final : public decoding_strategy {
   }
   void add_search(std::span<const std::int32_t> prompt, const encoded_sources& sources,
                   std::size_t index);
-  void prefill(std::size_t index);
+  // Reads the next prompt; prompts of one id, as encoder-decoders begin with, share a pass.
+  void prefill();
   void step();
 
   // Every group's next beams, from the logits of all running beams (from row `first` on).

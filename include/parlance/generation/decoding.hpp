@@ -134,8 +134,8 @@ class decoding_strategy {
   // Takes the prompts; the model does not run yet.
   virtual void start(std::span<const std::vector<std::int32_t>> prompts,
                      const encoded_sources& sources) = 0;
-  // Reads the next prompt (its first new ids included), or else gives everything that is still
-  // running one more id. False when there is nothing left to do.
+  // Reads the next prompt, or prompts (their first new ids included), or else gives everything that
+  // is still running one more id. False when there is nothing left to do.
   virtual bool advance() = 0;
   // num_return_sequences results for each prompt, one prompt after another.
   virtual std::vector<generated> finish() = 0;

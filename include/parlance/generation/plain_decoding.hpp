@@ -34,8 +34,9 @@ class plain_decoding final : public decoding_strategy {
 
   void add_sequence(std::span<const std::int32_t> prompt, const encoded_sources& sources,
                     std::size_t index);
-  // Runs a prompt once, then gives its cache and logits to all sequences that continue it.
-  void prefill(std::size_t first);
+  // Runs the next prompt once, then gives its cache and logits to all sequences that continue it.
+  // Prompts of one id, as encoder-decoders begin with, share a pass.
+  void prefill();
   // One token for every active sequence.
   void step();
   // Chooses the next id of a sequence; false when that was its last.
@@ -48,6 +49,7 @@ class plain_decoding final : public decoding_strategy {
   std::vector<generated> results_;
   std::size_t copies_ = 1, waiting_ = 0;  // sequences from `waiting_` on have not begun
   std::vector<std::size_t> active_;
+  std::vector<float> scores_;  // of a sequence that shares its prompt's logits
   timing measured_;
 };
 

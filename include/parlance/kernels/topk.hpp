@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selection and normalisation over one row of scores: argmax, the k best, softmax, log-softmax.
-// Plain loops in fixed-size blocks that compilers vectorise; no intrinsics. NaN counts as the
-// greatest value, as in torch, so selections stay well defined on any input.
+// Plain loops in fixed-size blocks that compilers vectorise, or in their vectors; no intrinsics.
+// NaN counts as the greatest value, as in torch, so selections stay well defined on any input.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
@@ -24,23 +25,36 @@ constexpr std::uint32_t order_key(float x) {
   return x != x ? 0xFFFFFFFFu : key;
 }
 
-// exp(x) for x <= 0, within 2 units in the last place of a float: 0 below -87.
-constexpr float exp_nonpositive(float x) {
-  const float clamped = x < -87.0f ? -87.0f : x;
-  const float magic = 0x1.8p23f;  // adding it rounds to an integer
-  const float shifted = clamped * 1.44269504f + magic;
-  const float n = shifted - magic;
-  const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
+namespace detail {
+
+using float4 = float __attribute__((vector_size(16)));
+using bits4 = std::uint32_t __attribute__((vector_size(16)));
+
+// F: float, or a vector of them, with Bits as wide.
+template <class F, class Bits>
+PARLANCE_ALWAYS_INLINE constexpr F exp_nonpositive(F x) {
+  const F low = F{} - 87.0f, magic = F{} + 0x1.8p23f;  // adding it rounds to an integer
+  const F clamped = x < low ? low : x;
+  const F shifted = clamped * 1.44269504f + magic;
+  const F n = shifted - magic;
+  const F r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
+  F p = F{} + 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  const auto scale = std::bit_cast<std::uint32_t>(shifted) << 23;
-  const float result = std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + scale);
-  return x < -87.0f ? 0.0f : result;
+  const Bits scale = std::bit_cast<Bits>(shifted) << 23;
+  const F result = std::bit_cast<F>(std::bit_cast<Bits>(p) + scale);
+  return x < low ? F{} : result;
+}
+
+}  // namespace detail
+
+// exp(x) for x <= 0, within 2 units in the last place of a float: 0 below -87.
+constexpr float exp_nonpositive(float x) {
+  return detail::exp_nonpositive<float, std::uint32_t>(x);
 }
 
 // The greatest value; NaN if there is one; -inf for no values.
@@ -150,14 +164,21 @@ inline std::vector<scored_index> top_k(std::span<const float> x, std::size_t k) 
 
 // out[i] = exp(x[i] - max), and their sum in double; `max` is at least every x[i]. `out` may be x.
 inline double exp_shifted(std::span<const float> x, float max, std::span<float> out) {
-  constexpr std::size_t lanes = 16;
+  using detail::float4;
+  constexpr std::size_t step = 16, block = 16 * step;
   double sum = 0;
   std::size_t i = 0;
-  for (; i + lanes <= x.size(); i += lanes) {
-    float partial = 0;
-    for (std::size_t j = 0; j < lanes; ++j) out[i + j] = exp_nonpositive(x[i + j] - max);
-    for (std::size_t j = 0; j < lanes; ++j) partial += out[i + j];
-    sum += partial;
+  while (i + step <= x.size()) {
+    float4 partial[4] = {};  // a sum for each lane, so that no sum waits for another
+    for (const std::size_t end = std::min(x.size(), i + block); i + step <= end; i += step)
+      for (std::size_t j = 0; j < 4; ++j) {
+        float4 v;
+        std::memcpy(&v, x.data() + i + 4 * j, sizeof v);
+        v = detail::exp_nonpositive<float4, detail::bits4>(v - max);
+        std::memcpy(out.data() + i + 4 * j, &v, sizeof v);
+        partial[j] += v;
+      }
+    for (const float4& p : partial) sum += double{p[0]} + p[1] + p[2] + p[3];
   }
   for (; i < x.size(); ++i) sum += out[i] = exp_nonpositive(x[i] - max);
   return sum;

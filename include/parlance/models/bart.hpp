@@ -5,6 +5,8 @@
 // modeling_marian.py, modeling_m2m_100.py.
 #pragma once
 
+#include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,32 +18,51 @@
 
 namespace parlance::inline PARLANCE_ABI::models {
 
+// Attention of the encoder to itself, of the decoder to itself, or to the encoder's states.
 template <class T>
 struct bart_attention {
   nn::linear<T> k_proj, v_proj, q_proj, out_proj;
   kernels::attention_params params;
 
-  bart_attention(std::int64_t width, std::int64_t heads, bool causal)
-      : k_proj(width, width, true),
-        v_proj(width, width, true),
-        q_proj(width, width, true),
-        out_proj(width, width, true) {
-    params.heads = params.kv_heads = static_cast<int>(heads);
-    params.head_dim = static_cast<int>(width / heads);
-    params.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(width / heads)));
-    params.causal = causal;
+  bart_attention(const bart_config& c, bool decoder, std::int64_t /*layer*/)
+      : k_proj(c.d_model, c.d_model, true),
+        v_proj(c.d_model, c.d_model, true),
+        q_proj(c.d_model, c.d_model, true),
+        out_proj(c.d_model, c.d_model, true),
+        params(params_of(c, decoder)) {
+    params.causal = decoder;
   }
   const nn::linear<T>& key() const { return k_proj; }
   const nn::linear<T>& value() const { return v_proj; }
+
+  // `attend(q, k, v, params)`
+  template <class Attend>
+  tensor<T> forward(const tensor<T>& x, const Attend& attend) const {
+    const auto [q, k, v] = nn::apply_together(x, q_proj, k_proj, v_proj);
+    return out_proj(attend(q, k, v, params));
+  }
+  tensor<T> encode(const tensor<T>& x, const ops::packed_rows& rows, const encoder_input&) const {
+    return forward(
+        x, [&](auto& q, auto& k, auto& v, auto& p) { return ops::attention(q, k, v, p, rows); });
+  }
   void visit(nn::visitor<T>& v) {
     v("k_proj", k_proj), v("v_proj", v_proj), v("q_proj", q_proj), v("out_proj", out_proj);
+  }
+  static kernels::attention_params params_of(const bart_config& c, bool decoder) {
+    const std::int64_t heads = decoder ? c.decoder_attention_heads : c.encoder_attention_heads;
+    kernels::attention_params p;
+    p.heads = p.kv_heads = static_cast<int>(heads);
+    p.head_dim = static_cast<int>(c.d_model / heads);
+    p.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(p.head_dim)));
+    p.causal = false;
+    return p;
   }
 };
 
 // A layer of the encoder, or with `encoder_attn` of the decoder.
-template <class T>
+template <class T, class SelfAttention = bart_attention<T>>
 struct bart_layer {
-  bart_attention<T> self_attn;
+  SelfAttention self_attn;
   nn::layer_norm<T> self_attn_layer_norm;
   std::optional<bart_attention<T>> encoder_attn;
   std::optional<nn::layer_norm<T>> encoder_attn_layer_norm;
@@ -50,9 +71,8 @@ struct bart_layer {
   std::string activation;
   bool pre_norm;
 
-  bart_layer(const bart_config& c, bool decoder)
-      : self_attn(c.d_model, decoder ? c.decoder_attention_heads : c.encoder_attention_heads,
-                  decoder),
+  bart_layer(const bart_config& c, bool decoder, std::int64_t layer)
+      : self_attn(c, decoder, layer),
         self_attn_layer_norm(c.d_model, 1e-5),
         fc1(c.d_model, decoder ? c.decoder_ffn_dim : c.encoder_ffn_dim, true),
         fc2(decoder ? c.decoder_ffn_dim : c.encoder_ffn_dim, c.d_model, true),
@@ -60,20 +80,17 @@ struct bart_layer {
         activation(c.activation_function),
         pre_norm(c.pre_norm) {
     if (!decoder) return;
-    encoder_attn.emplace(c.d_model, c.decoder_attention_heads, false);
+    encoder_attn.emplace(c, decoder, layer);
+    encoder_attn->params.causal = false;
     encoder_attn_layer_norm.emplace(c.d_model, 1e-5);
   }
   const bart_attention<T>& cross_attention() const { return *encoder_attn; }
 
-  // `attend(q, k, v, params)` of x to itself, `attend_source(q)` to the encoder's states.
+  // `attend(x)` is the attention of x to itself, `attend_source(q)` to the encoder's states.
   template <class Attend, class AttendSource>
   tensor<T> forward(const tensor<T>& x, const Attend& attend,
                     const AttendSource& attend_source) const {
-    tensor<T> h = around(x, self_attn_layer_norm, [&](const tensor<T>& in) {
-      const auto [q, k, v] =
-          nn::apply_together(in, self_attn.q_proj, self_attn.k_proj, self_attn.v_proj);
-      return self_attn.out_proj(attend(q, k, v, self_attn.params));
-    });
+    tensor<T> h = around(x, self_attn_layer_norm, attend);
     if (encoder_attn)
       h = around(h, *encoder_attn_layer_norm, [&](const tensor<T>& in) {
         return encoder_attn->out_proj(attend_source(encoder_attn->q_proj(in)));
@@ -94,67 +111,89 @@ struct bart_layer {
   }
 };
 
-template <class T>
+template <class T, class Layer>
 struct bart_stack {
+  std::optional<nn::embedding<T>> embed_tokens;  // where source and target share none
   std::optional<nn::embedding<T>> embed_positions;
-  std::vector<bart_layer<T>> layers;
+  std::vector<Layer> layers;
   std::optional<nn::layer_norm<T>> layernorm_embedding, layer_norm;
+  std::int64_t positions;
 
-  bart_stack(const bart_config& c, bool decoder) {
+  bart_stack(const bart_config& c, bool decoder)
+      : positions(decoder ? c.max_target_positions : c.max_source_positions) {
+    if (!c.shared_embeddings) embed_tokens.emplace(c.vocab_size, c.d_model);
     if (c.positions == bart_positions::learned)
-      embed_positions.emplace(c.max_position_embeddings + 2, c.d_model);
+      embed_positions.emplace(positions + c.position_offset, c.d_model);
     for (std::int64_t i = 0; i < (decoder ? c.decoder_layers : c.encoder_layers); ++i)
-      layers.emplace_back(c, decoder);
+      layers.emplace_back(c, decoder, i);
     if (c.norm_embedding) layernorm_embedding.emplace(c.d_model, 1e-5);
     if (c.pre_norm) layer_norm.emplace(c.d_model, 1e-5);
   }
   void visit(nn::visitor<T>& v) {
-    v("embed_positions", embed_positions), v("layers", layers);
+    v("embed_tokens", embed_tokens), v("embed_positions", embed_positions), v("layers", layers);
     v("layernorm_embedding", layernorm_embedding), v("layer_norm", layer_norm);
   }
 };
 
-template <class T>
+// EncoderAttention: encode(x, rows, input) and visit(), made of (config, decoder, layer).
+template <class T, class EncoderAttention = bart_attention<T>>
 struct bart_model {
   bart_config config;
-  nn::embedding<T> shared;
-  bart_stack<T> encoder, decoder;
+  std::optional<nn::embedding<T>> shared;
+  bart_stack<T, bart_layer<T, EncoderAttention>> encoder;
+  bart_stack<T, bart_layer<T>> decoder;
   weight<T> sinusoidal;  // where positions are not learned
 
-  explicit bart_model(const bart_config& c)
-      : config(c), shared(c.vocab_size, c.d_model), encoder(c, false), decoder(c, true) {
+  explicit bart_model(const bart_config& c) : config(c), encoder(c, false), decoder(c, true) {
+    if (c.shared_embeddings) shared.emplace(c.vocab_size, c.d_model);
     if (c.positions == bart_positions::learned) return;
-    tensor<T> table({c.max_position_embeddings, c.d_model});
-    std::ranges::transform(sinusoids(c), table.data(), [](double x) { return static_cast<T>(x); });
-    sinusoidal = weight<T>(std::move(table));
+    std::vector<std::int32_t> all(static_cast<std::size_t>(c.max_source_positions));
+    std::iota(all.begin(), all.end(), 0);
+    sinusoidal = weight<T>(sinusoids(all));
   }
 
-  tensor<T> embed(const bart_stack<T>& stack, std::span<const std::int32_t> ids,
+  tensor<T> sinusoids(std::span<const std::int32_t> positions) const {
+    tensor<T> out({static_cast<std::int64_t>(positions.size()), config.d_model});
+    for (std::size_t i = 0; i < positions.size(); ++i)
+      std::ranges::transform(sinusoid(config, positions[i]), out.row(static_cast<std::int64_t>(i)),
+                             [](double x) { return static_cast<T>(x); });
+    return out;
+  }
+
+  template <class Stack>
+  const nn::embedding<T>& tokens(const Stack& stack) const {
+    return stack.embed_tokens ? *stack.embed_tokens : *shared;
+  }
+  template <class Stack>
+  tensor<T> embed(const Stack& stack, std::span<const std::int32_t> ids,
                   std::vector<std::int32_t> positions) const {
-    for (const std::int32_t p : positions)
-      if (p >= config.max_position_embeddings)
-        throw option_error("position " + std::to_string(p) + " is past the model's " +
-                           std::to_string(config.max_position_embeddings) + " positions");
-    tensor<T> x = shared(ids);
+    const std::int32_t last = positions.empty() ? 0 : std::ranges::max(positions);
+    const bool beyond = last >= stack.positions;
+    if (beyond && config.positions != bart_positions::m2m100)
+      throw option_error("position " + std::to_string(stack.positions) + " is past the model's " +
+                         std::to_string(stack.positions) + " positions");
+    tensor<T> x = tokens(stack)(ids);
     if (config.scale_embedding) x = ops::scale(x, std::sqrt(static_cast<T>(config.d_model)));
     if (stack.embed_positions) {
-      for (std::int32_t& p : positions) p += 2;
+      for (std::int32_t& p : positions) p += static_cast<std::int32_t>(config.position_offset);
       x = ops::add(x, (*stack.embed_positions)(positions));
     } else {
-      x = ops::add(x, ops::embedding<T>(positions, sinusoidal));
+      x = ops::add(x, beyond ? sinusoids(positions) : ops::embedding<T>(positions, sinusoidal));
     }
     return stack.layernorm_embedding ? (*stack.layernorm_embedding)(x) : x;
   }
 
   encoded_source<T> encode(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const std::vector<std::int64_t> offsets = detail::row_offsets(in);
     const ops::packed_rows rows(offsets);
     tensor<T> x = embed(encoder, in.ids, detail::row_positions(offsets).position);
     if (in.observe) in.observe(0, &x);
     for (std::size_t i = 0; i < encoder.layers.size(); ++i) {
       throw_if_stopped(in.stop, "encode");
-      x = encoder.layers[i].forward(
-          x, [&](auto& q, auto& k, auto& v, auto& p) { return ops::attention(q, k, v, p, rows); },
+      const auto& layer = encoder.layers[i];
+      x = layer.forward(
+          x, [&](const tensor<T>& h) { return layer.self_attn.encode(h, rows, in); },
           [](const tensor<T>& q) { return q; });
       if (in.observe) in.observe(static_cast<int>(i) + 1, &x);
     }
@@ -168,12 +207,18 @@ struct bart_model {
     if (in.observe) in.observe(0, &x);
     for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
       throw_if_stopped(in.stop, "forward");
-      const auto layer = static_cast<std::int64_t>(i);
-      const bart_attention<T>& cross = decoder.layers[i].cross_attention();
-      x = decoder.layers[i].forward(
-          x, [&](auto& q, auto& k, auto& v, auto& p) { return attend(q, k, v, p, in, layer); },
+      const auto index = static_cast<std::int64_t>(i);
+      const bart_layer<T>& layer = decoder.layers[i];
+      const bart_attention<T>& cross = layer.cross_attention();
+      x = layer.forward(
+          x,
+          [&](const tensor<T>& h) {
+            return layer.self_attn.forward(h, [&](auto& q, auto& k, auto& v, auto& p) {
+              return attend(q, k, v, p, in, index);
+            });
+          },
           [&](const tensor<T>& q) {
-            return attend_source(q, cross.k_proj, cross.v_proj, cross.params, in, source, layer);
+            return attend_source(q, cross.k_proj, cross.v_proj, cross.params, in, source, index);
           });
       if (in.observe) in.observe(static_cast<int>(i) + 1, &x);
     }
@@ -185,22 +230,23 @@ struct bart_model {
   }
 };
 
-template <class T = float>
-struct bart {
+template <class T, class EncoderAttention>
+struct bart_lm {
   using scalar = T;
   using config_type = bart_config;
 
   bart_config config;
-  bart_model<T> model;
+  bart_model<T, EncoderAttention> model;
   std::optional<nn::linear<T>> lm_head;
   // Zero unless the checkpoint has one; a buffer of the original, which is not trained.
   nn::parameter<T> final_logits_bias;
 
-  explicit bart(const bart_config& c) : config(c), model(c) {
-    if (!c.tie_word_embeddings) lm_head.emplace(c.d_model, c.vocab_size, false);
+  explicit bart_lm(const bart_config& c) : config(c), model(c) {
+    const std::int64_t outputs = c.target_vocab_size();
+    if (!c.tie_word_embeddings) lm_head.emplace(c.d_model, outputs, false);
     if (!c.logits_bias) return;
-    final_logits_bias = {{1, c.vocab_size}, nn::init_kind::zeros, false, {}};
-    final_logits_bias.value = weight<T>(tensor<T>::zeros({1, c.vocab_size}));
+    final_logits_bias = {{1, outputs}, nn::init_kind::zeros, false, {}};
+    final_logits_bias.value = weight<T>(tensor<T>::zeros({1, outputs}));
   }
 
   encoded_source<T> encode(const encoder_input& in) const { return model.encode(in); }
@@ -212,9 +258,10 @@ struct bart {
     return model.decode(in, source);
   }
   tensor<T> logits(const tensor<T>& hidden) const {
-    const weight<T>& head = lm_head ? lm_head->weight.stored() : model.shared.weight.stored();
+    const weight<T>& head =
+        lm_head ? lm_head->weight.stored() : model.tokens(model.decoder).weight.stored();
     const tensor<T> bias = final_logits_bias.dense();
-    return ops::linear(hidden, head, bias.defined() ? bias.view({config.vocab_size}) : bias);
+    return ops::linear(hidden, head, bias.defined() ? bias.view({vocab_size()}) : bias);
   }
   tensor<T> loss(const tensor<T>& hidden, std::span<const std::int32_t> labels) const {
     return ops::cross_entropy(logits(hidden), labels);
@@ -223,11 +270,21 @@ struct bart {
     return {config.decoder_layers, config.decoder_attention_heads,
             config.d_model / config.decoder_attention_heads, format::f32};
   }
-  std::int64_t vocab_size() const { return config.vocab_size; }
-  std::int64_t max_positions() const { return config.max_position_embeddings; }
+  std::int64_t vocab_size() const { return config.target_vocab_size(); }
+  std::int64_t max_positions() const { return endless() ? 0 : config.max_target_positions; }
+  std::int64_t max_source_positions() const { return endless() ? 0 : config.max_source_positions; }
   void visit(nn::visitor<T>& v) {
-    v("model", model), v("lm_head", lm_head), v("final_logits_bias", final_logits_bias);
+    v(config.base_name, model), v("lm_head", lm_head);
+    v("final_logits_bias", final_logits_bias);
   }
+
+ private:
+  bool endless() const { return config.positions == bart_positions::m2m100; }
+};
+
+template <class T = float>
+struct bart : bart_lm<T, bart_attention<T>> {
+  using bart_lm<T, bart_attention<T>>::bart_lm;
 };
 
 }  // namespace parlance::inline PARLANCE_ABI::models

@@ -68,7 +68,7 @@ class bart_classifier final : public sequence_classifier {
   void save_weights(const std::filesystem::path& folder) override {
     io::save_parameters<float>(*this, folder);
   }
-  std::int64_t max_positions() const override { return model_.config.max_position_embeddings; }
+  std::int64_t max_positions() const override { return model_.config.max_source_positions; }
 
  private:
   bart_model<float> model_;

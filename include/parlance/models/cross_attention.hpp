@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "parlance/kernels/row_paths.hpp"
 #include "parlance/models/decoder_input.hpp"
 #include "parlance/models/encoder_input.hpp"
 #include "parlance/nn/layers.hpp"
@@ -69,6 +70,7 @@ tensor<T> attend_source(const tensor<T>& q, const nn::linear<T>& k_proj,
 template <class Layer>
 nn::kv_cache make_memory(const encoded_source<float>& source, const nn::kv_cache::layout& layout,
                          const std::vector<Layer>& layers) {
+  const kernels::one_row_path same_bits;
   nn::kv_cache memory(layout, static_cast<std::int64_t>(source.offsets.size()) - 1);
   for (std::size_t s = 0; s + 1 < source.offsets.size(); ++s)
     memory.reserve(static_cast<std::int64_t>(s), source.offsets[s + 1] - source.offsets[s]);

@@ -28,6 +28,8 @@ struct deberta_config : bert_config {
   bool relative_attention = false, share_att_key = false, c2p = false, p2c = false;
   bool norm_relative = false;
   std::int64_t position_buckets = -1, max_relative_positions = 512;
+  std::int64_t conv_kernel_size = 0;  // above 0: a convolution beside the first layer
+  std::string conv_act = "tanh";
 
   // Half the rows of the table of relative embeddings.
   std::int64_t span() const {
@@ -51,11 +53,14 @@ inline void read_deberta_attention(deberta_config& m, const config_reader& c) {
   m.position_buckets = c.integer("position_buckets", -1);
   m.share_att_key = c.flag("share_att_key", false);
   m.norm_relative = c.text("norm_rel_ebd", "none").find("layer_norm") != std::string::npos;
+  m.conv_kernel_size = c.integer("conv_kernel_size", 0);
+  m.conv_act = c.text("conv_act", "tanh");
+  if (m.conv_kernel_size > 0 && (m.conv_kernel_size % 2 == 0 || m.conv_kernel_size > 255))
+    c.fail("conv_kernel_size", "an odd number below 256");
 }
 
 inline void refuse_deberta_extras(const config_reader& c) {
-  if (c.integer("conv_kernel_size", 0) > 0)
-    throw unsupported_error("config.json: conv_kernel_size (a convolution after the first layer)");
+  if (c.integer("conv_groups", 1) != 1) throw unsupported_error("config.json: conv_groups");
   if (c.flag("talking_head", false)) throw unsupported_error("config.json: talking_head");
   if (c.integer("z_steps", 0) > 1) throw unsupported_error("config.json: z_steps above 1");
 }
@@ -169,6 +174,34 @@ struct deberta_layer {
   void visit(nn::visitor<T>& v) { block.visit(v), v("attention.self", self); }
 };
 
+// Of versions 2 and 3: joins a convolution over the embeddings to what the first layer made.
+template <class T>
+struct deberta_convolution {
+  nn::parameter<T> weight, bias;
+  nn::layer_norm<T> layer_norm;
+  std::string activation;
+
+  explicit deberta_convolution(const deberta_config& c)
+      : weight{{c.hidden_size, c.hidden_size, c.conv_kernel_size},
+               nn::init_kind::normal,
+               false,
+               {}},
+        bias{{c.hidden_size}, nn::init_kind::zeros, false, {}},
+        layer_norm(c.hidden_size, c.norm_eps),
+        activation(c.conv_act) {}
+  tensor<T> forward(const tensor<T>& embedded, const tensor<T>& x,
+                    const ops::packed_rows& rows) const {
+    const tensor<T> flat =
+        ops::reshape(weight.dense(), {weight.dims[0], weight.dims[1] * weight.dims[2]});
+    const tensor<T> near = ops::unfold_rows(embedded, rows.q, weight.dims[2]);
+    const tensor<T> sums = ops::linear(near, parlance::weight<T>(flat), bias.dense());
+    return layer_norm(ops::add(x, nn::activate(activation, sums)));
+  }
+  void visit(nn::visitor<T>& v) {
+    v("conv.weight", weight), v("conv.bias", bias), v("LayerNorm", layer_norm);
+  }
+};
+
 template <class T = float>
 struct deberta {
   using scalar = T;
@@ -178,6 +211,7 @@ struct deberta {
   bert_embeddings<T> embeddings;
   std::optional<nn::linear<T>> embed_proj;
   std::vector<deberta_layer<T>> layer;
+  std::optional<deberta_convolution<T>> conv;
   std::optional<nn::embedding<T>> rel_embeddings;
   std::optional<nn::layer_norm<T>> relative_norm;
 
@@ -186,6 +220,7 @@ struct deberta {
     if (c.embedding_size != c.hidden_size)
       embed_proj.emplace(c.embedding_size, c.hidden_size, false);
     for (std::int64_t i = 0; i < c.num_hidden_layers; ++i) layer.emplace_back(c);
+    if (c.conv_kernel_size > 0) conv.emplace(c);
     if (c.relative_attention) rel_embeddings.emplace(2 * c.span(), c.hidden_size);
     if (c.norm_relative) relative_norm.emplace(c.hidden_size, c.norm_eps);
   }
@@ -206,7 +241,9 @@ struct deberta {
     if (in.observe) in.observe(0, &x);
     for (std::size_t i = 0; i < layer.size(); ++i) {
       throw_if_stopped(in.stop, "forward");
+      const tensor<T> before = x;
       x = layer[i].forward(x, rows, positions, distances);
+      if (conv && i == 0) x = conv->forward(before, x, rows);
       if (in.observe) in.observe(static_cast<int>(i) + 1, &x);
     }
     return x;
@@ -215,7 +252,8 @@ struct deberta {
 
   void visit(nn::visitor<T>& v) {
     v("embeddings", embeddings), v("embeddings.embed_proj", embed_proj);
-    v("encoder.layer", layer), v("encoder.rel_embeddings", rel_embeddings);
+    v("encoder.layer", layer), v("encoder.conv", conv);
+    v("encoder.rel_embeddings", rel_embeddings);
     v("encoder.LayerNorm", relative_norm);
   }
 

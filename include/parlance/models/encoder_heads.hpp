@@ -33,8 +33,10 @@ inline encoder_input sequences_of(const encoder_input& in, std::span<const std::
   const auto row = static_cast<std::size_t>(offsets[first]);
   const auto rows = static_cast<std::size_t>(offsets[last]) - row;
   encoder_input part = in;
-  part.ids = in.ids.subspan(row, rows);
-  if (in.type_ids.size() == in.ids.size()) part.type_ids = in.type_ids.subspan(row, rows);
+  const auto cut = [&](auto& each) {
+    if (each.size() == in.ids.size()) each = each.subspan(row, rows);
+  };
+  cut(part.type_ids), cut(part.global_attention_mask), cut(part.ids);
   part.lengths = in.lengths.subspan(first, last - first);
   return part;
 }

@@ -24,6 +24,8 @@ struct encoder_input {
   std::stop_token stop;
   // Called with 0 for the embeddings, then with 1.. for the output of each layer.
   std::function<void(int, const void*)> observe;
+  // LED: 1 for rows that see all rows of their sequence and are seen by all; empty: none.
+  std::span<const std::uint8_t> global_attention_mask{};
 };
 
 namespace detail {

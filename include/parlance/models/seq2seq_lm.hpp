@@ -13,6 +13,8 @@ class seq2seq_lm : public token_decoder {
  public:
   using token_decoder::logits;
 
+  // Positions that a source may have; 0: any number. max_positions() are those of a target.
+  virtual std::int64_t max_source_positions() const = 0;
   // The encoder's last hidden states: (rows, hidden_size).
   virtual tensor<float> encoder_states(const encoder_input& source) const = 0;
   // Keys and values of the cross-attention of every layer, one sequence a source, for
@@ -26,13 +28,14 @@ class seq2seq_lm : public token_decoder {
 };
 
 // Model: encode(source), hidden(target, encoded), memory(encoded, layout), logits(hidden),
-// loss(hidden, labels), cache_layout(), visit().
+// loss(hidden, labels), cache_layout(), max_source_positions(), visit().
 template <class Model>
 class seq2seq_lm_of final : public token_decoder_of<Model, seq2seq_lm> {
  public:
   using token_decoder_of<Model, seq2seq_lm>::token_decoder_of;
   using token_decoder_of<Model, seq2seq_lm>::model;
 
+  std::int64_t max_source_positions() const override { return model.max_source_positions(); }
   tensor<float> encoder_states(const encoder_input& source) const override {
     return model.encode(source).states;
   }
@@ -46,6 +49,7 @@ class seq2seq_lm_of final : public token_decoder_of<Model, seq2seq_lm> {
     return model.logits(rows.empty() ? h : ops::gather_rows(h, rows));
   }
   tensor<float> logits(const encoder_input& source, const decoder_input& target) const override {
+    const kernels::one_row_path same_bits;
     const encoded_source<float> encoded = model.encode(source);
     return model.logits(model.hidden(target, &encoded));
   }

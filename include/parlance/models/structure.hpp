@@ -4,13 +4,16 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "parlance/core/error.hpp"
 #include "parlance/core/nearest.hpp"
-#include "parlance/models/auto_encoder.hpp"
+#include "parlance/models/auto.hpp"
+#include "parlance/models/encoder_config.hpp"
 
 namespace parlance::inline PARLANCE_ABI::models {
 
@@ -63,16 +66,24 @@ inline bool has_entailment_label(const config_reader& c) {
   return false;
 }
 
+// The model types of auto_encoder.hpp's table that are encoders alone; without its models, so that
+// programs without encoders need not compile them.
+inline constexpr std::array<std::string_view, 11> encoder_types{
+    "albert",  "bert",       "camembert", "deberta", "deberta-v2", "distilbert",
+    "electra", "modernbert", "mpnet",     "roberta", "xlm-roberta"};
+
 inline structure_kind kind_of(const config_reader& c, const std::string& type) {
-  if (c.flag("is_encoder_decoder", false)) return structure_kind::encoder_decoder;
-  if (encoder_families().contains(type)) return structure_kind::encoder;
+  const auto one_of = [&](const auto& types) {
+    return std::ranges::find(types, std::string_view(type)) != types.end();
+  };
+  constexpr std::array<std::string_view, 3> others{"blenderbot", "blenderbot-small", "longt5"};
+  if (c.flag("is_encoder_decoder", false) || seq2seq_lm_families().contains(type) || one_of(others))
+    return structure_kind::encoder_decoder;
+  if (one_of(encoder_types)) return structure_kind::encoder;
   if (causal_lm_families().contains(type)) return structure_kind::decoder;
-  for (const char* known : {"t5", "mt5", "bart", "mbart", "marian", "pegasus", "m2m_100", "led",
-                            "blenderbot", "blenderbot-small", "longt5"})
-    if (type == known) return structure_kind::encoder_decoder;
-  std::vector<std::string_view> all;
-  for (const auto& [key, family] : encoder_families()) all.push_back(key);
+  std::vector<std::string_view> all(encoder_types.begin(), encoder_types.end());
   for (const auto& [key, family] : causal_lm_families()) all.push_back(key);
+  for (const auto& [key, family] : seq2seq_lm_families()) all.push_back(key);
   throw unsupported_error("config.json: model_type '" + type + "'", did_you_mean(type, all));
 }
 
@@ -140,6 +151,20 @@ inline std::string why_not(const model_structure& m, std::string_view task) {
 inline void require_task(const json& config, std::string_view task) {
   if (const std::string reason = why_not(structure_of(config), task); !reason.empty())
     throw unsupported_error(std::string(task) + ": " + reason);
+}
+
+// load(), whose failure is explained by the model's structure where that does not serve the task.
+template <class Load>
+auto load_for_task(const json& config, std::string_view task, const Load& load) {
+  try {
+    return load();
+  } catch (const load_error&) {
+    require_task(config, task);
+    throw;
+  } catch (const unsupported_error&) {
+    require_task(config, task);
+    throw;
+  }
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::models

@@ -183,6 +183,7 @@ struct t5 {
   }
 
   encoded_source<T> encode(const encoder_input& in) const {
+    const kernels::one_row_path same_bits;
     const std::vector<std::int64_t> offsets = detail::row_offsets(in);
     const std::int64_t longest = detail::row_positions(offsets).longest;
     const ops::packed_rows rows(offsets);
@@ -240,6 +241,7 @@ struct t5 {
   }
   std::int64_t vocab_size() const { return config.vocab_size; }
   std::int64_t max_positions() const { return 0; }
+  std::int64_t max_source_positions() const { return 0; }
   void visit(nn::visitor<T>& v) {
     v("shared", shared), v("encoder", encoder), v("decoder", decoder), v("lm_head", lm_head);
   }

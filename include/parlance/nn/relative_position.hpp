@@ -24,6 +24,7 @@ struct relative_buckets {
     const std::int64_t d =
         bidirectional ? std::abs(distance) : std::max<std::int64_t>(-distance, 0);
     if (d < exact) return static_cast<std::int32_t>(base + d);
+    if (d >= max_distance) return static_cast<std::int32_t>(base + n - 1);
     // In single precision, as the original.
     const float ratio = std::log(static_cast<float>(d) / static_cast<float>(exact)) /
                         static_cast<float>(std::log(static_cast<double>(max_distance) /

@@ -119,6 +119,40 @@ tensor<T> columns(const tensor<T>& x, std::int64_t begin, std::int64_t count) {
   return out;
 }
 
+// What a convolution over time looks at: column c * size + j of a row is column c of the row
+// j - size / 2 behind it, or 0 beyond the sequence [offsets[i], offsets[i + 1]) that it is in.
+template <class T>
+tensor<T> unfold_rows(const tensor<T>& x, const std::vector<std::int64_t>& offsets,
+                      std::int64_t size) {
+  const std::int64_t cols = x.cols();
+  if (offsets.empty() || offsets.back() != x.rows() || size < 1)
+    throw shape_error("unfold_rows: sequences that do not fit " + x.dims().to_string());
+  // f(row, its neighbour, j)
+  const auto each = [offsets, size](const auto& f) {
+    for (std::size_t s = 0; s + 1 < offsets.size(); ++s)
+      for (std::int64_t r = offsets[s]; r < offsets[s + 1]; ++r)
+        for (std::int64_t j = 0; j < size; ++j)
+          if (const std::int64_t other = r + j - size / 2;
+              other >= offsets[s] && other < offsets[s + 1])
+            f(r, other, j);
+  };
+  tensor<T> out = tensor<T>::zeros({x.rows(), cols * size});
+  each([&](std::int64_t r, std::int64_t other, std::int64_t j) {
+    for (std::int64_t c = 0; c < cols; ++c) out.row(r)[c * size + j] = x.row(other)[c];
+  });
+  if (autograd::tracking(x))
+    autograd::record<T>(out, {x.node()},
+                        [dims = x.dims(), each, size](auto& self, const tensor<T>& g) {
+                          tensor<T> dx = tensor<T>::zeros(dims);
+                          each([&](std::int64_t r, std::int64_t other, std::int64_t j) {
+                            for (std::int64_t c = 0; c < dims.cols(); ++c)
+                              dx.row(other)[c] += g.row(r)[c * size + j];
+                          });
+                          self.input(0)->accumulate(std::move(dx));
+                        });
+  return out;
+}
+
 // Rows of several matrices one after another.
 template <class T>
 tensor<T> concat_rows(std::span<const tensor<T>> parts) {

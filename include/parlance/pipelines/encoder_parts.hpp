@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "parlance/kernels/topk.hpp"
 #include "parlance/models/auto_encoder.hpp"
 #include "parlance/models/encoder_passes.hpp"
+#include "parlance/models/structure.hpp"
 #include "parlance/pipelines/language_model.hpp"
 #include "parlance/pipelines/pipeline.hpp"
 #include "parlance/tokenizers/python_text.hpp"
@@ -79,10 +81,10 @@ struct encoder_parts {
   }
 };
 
-// `load` is one of the loaders of models/auto_encoder.hpp.
+// `load` is the loader of models/auto_encoder.hpp for the task.
 template <class Model>
 encoder_parts<Model> load_encoder_parts(
-    const std::string& name, const pipeline_options& o,
+    const std::string& name, const pipeline_options& o, std::string_view task,
     std::unique_ptr<Model> (*load)(const models::opened_checkpoint&,
                                    const models::encoder_load_options&,
                                    const models::encoder_registry&)) {
@@ -92,7 +94,9 @@ encoder_parts<Model> load_encoder_parts(
   options.compute = o.compute;
   options.on_progress = o.on_progress;
   encoder_parts<Model> out;
-  out.model = load(models::open_checkpoint(path), options, models::encoder_families());
+  const models::opened_checkpoint opened = models::open_checkpoint(path);
+  out.model = models::load_for_task(
+      opened.config, task, [&] { return load(opened, options, models::encoder_families()); });
   out.tokenizer = load_tokenizer(path);
   return out;
 }

@@ -20,7 +20,7 @@ class feature_extraction {
   using options = feature_extraction_options;
 
   explicit feature_extraction(const std::string& model, const pipeline_options& o = {})
-      : parts_(load_encoder_parts(model, o, &models::load_encoder)) {}
+      : parts_(load_encoder_parts(model, o, "feature-extraction", &models::load_encoder)) {}
   explicit feature_extraction(encoder_parts<models::encoder> parts) : parts_(std::move(parts)) {}
 
   // (tokens, hidden_size), special tokens included; with pooling (1, hidden_size).

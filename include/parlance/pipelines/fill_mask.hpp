@@ -29,7 +29,7 @@ class fill_mask {
   using output = std::vector<std::vector<filled_mask>>;  // for each mask, best first
 
   explicit fill_mask(const std::string& model, const pipeline_options& o = {})
-      : fill_mask(load_encoder_parts(model, o, &models::load_masked_lm)) {}
+      : fill_mask(load_encoder_parts(model, o, "fill-mask", &models::load_masked_lm)) {}
   explicit fill_mask(encoder_parts<models::masked_lm> parts) : parts_(std::move(parts)) {
     const auto mask = parts_.tokenizer->special_id("mask_token");
     if (!mask) throw option_error("fill-mask: the tokenizer has no mask_token");

@@ -27,7 +27,8 @@ class question_answering {
   using options = question_answering_options;
 
   explicit question_answering(const std::string& model, const pipeline_options& o = {})
-      : parts_(load_encoder_parts(model, o, &models::load_question_answerer)) {}
+      : parts_(
+            load_encoder_parts(model, o, "question-answering", &models::load_question_answerer)) {}
   explicit question_answering(encoder_parts<models::question_answerer> parts)
       : parts_(std::move(parts)) {}
 

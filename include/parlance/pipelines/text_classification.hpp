@@ -21,7 +21,8 @@ class text_classification {
   using output = std::vector<label_score>;  // best first
 
   explicit text_classification(const std::string& model, const pipeline_options& o = {})
-      : parts_(load_encoder_parts(model, o, &models::load_sequence_classifier)) {}
+      : parts_(load_encoder_parts(model, o, "text-classification",
+                                  &models::load_sequence_classifier)) {}
   explicit text_classification(encoder_parts<models::sequence_classifier> parts)
       : parts_(std::move(parts)) {}
 

@@ -43,7 +43,8 @@ class token_classification {
   using output = std::vector<entity>;
 
   explicit token_classification(const std::string& model, const pipeline_options& o = {})
-      : parts_(load_encoder_parts(model, o, &models::load_token_classifier)) {}
+      : parts_(
+            load_encoder_parts(model, o, "token-classification", &models::load_token_classifier)) {}
   explicit token_classification(encoder_parts<models::token_classifier> parts)
       : parts_(std::move(parts)) {}
 

@@ -26,7 +26,8 @@ class zero_shot_classification {
   using output = zero_shot_output;
 
   explicit zero_shot_classification(const std::string& model, const pipeline_options& o = {})
-      : zero_shot_classification(load_encoder_parts(model, o, &models::load_sequence_classifier)) {}
+      : zero_shot_classification(load_encoder_parts(model, o, "zero-shot-classification",
+                                                    &models::load_sequence_classifier)) {}
   explicit zero_shot_classification(encoder_parts<models::sequence_classifier> parts)
       : parts_(std::move(parts)) {
     find_entailment();

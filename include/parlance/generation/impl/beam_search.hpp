@@ -66,7 +66,7 @@ PARLANCE_SPLIT_INLINE bool beam_search::advance() {
   const autograd::no_grad off;
   if (waiting_ < searches_.size()) {
     const stopwatch watch(measured_.prompt_seconds);
-    prefill(waiting_++);
+    prefill();
   } else if (running()) {
     const stopwatch watch(measured_.decode_seconds);
     step();
@@ -86,20 +86,34 @@ PARLANCE_SPLIT_INLINE auto beam_search::finish() -> std::vector<generated> {
   return std::move(results_);
 }
 
-PARLANCE_SPLIT_INLINE void beam_search::prefill(std::size_t index) {
-  search& s = searches_[index];
-  const beam& first = s.groups[0].beams[0];
-  decoder_.cache().reserve(
-      static_cast<std::int64_t>(first.slot),
-      static_cast<std::int64_t>(s.prompt) + std::min<std::int64_t>(s.max_new, 4096));
-  tensor<float> once = decoder_.read(first.slot, first.ids, config_);
-  for (const group& g : s.groups)
-    decoder_.cache().copy(static_cast<std::int64_t>(first.slot),
-                          static_cast<std::int64_t>(g.beams[0].slot));
+PARLANCE_SPLIT_INLINE void beam_search::prefill() {
+  const std::size_t begin = waiting_;
+  do {
+    const search& s = searches_[waiting_];
+    decoder_.cache().reserve(
+        static_cast<std::int64_t>(s.groups[0].beams[0].slot),
+        static_cast<std::int64_t>(s.prompt) + std::min<std::int64_t>(s.max_new, 4096));
+    ++waiting_;
+  } while (waiting_ < searches_.size() && searches_[begin].prompt == 1 &&
+           searches_[waiting_].prompt == 1);
+  const beam& leader = searches_[begin].groups[0].beams[0];
+  decoder_.begin();
+  for (std::size_t i = begin; i < waiting_; ++i) {
+    const beam& first = searches_[i].groups[0].beams[0];
+    decoder_.add(first.slot, first.ids[0]);
+  }
+  tensor<float> once = searches_[begin].prompt == 1
+                           ? decoder_.run(config_)
+                           : decoder_.read(leader.slot, leader.ids, config_);
   tensor<float> logits({config_.num_beams, once.cols()});
-  for (std::int64_t b = 0; b < config_.num_beams; ++b)
-    std::ranges::copy(once.values(), logits.row(b));
-  follow(index, logits, 0);
+  for (std::size_t i = begin; i < waiting_; ++i) {
+    const auto first = static_cast<std::int64_t>(searches_[i].groups[0].beams[0].slot);
+    for (const group& g : searches_[i].groups)
+      decoder_.cache().copy(first, static_cast<std::int64_t>(g.beams[0].slot));
+    for (std::int64_t b = 0; b < config_.num_beams; ++b)
+      std::ranges::copy(detail::row_of(once, i - begin), logits.row(b));
+    follow(i, logits, 0);
+  }
 }
 
 PARLANCE_SPLIT_INLINE void beam_search::step() {

@@ -22,7 +22,7 @@ PARLANCE_SPLIT_INLINE bool plain_decoding::advance() {
   const autograd::no_grad off;
   if (waiting_ < sequences_.size()) {
     const stopwatch watch(measured_.prompt_seconds);
-    prefill(std::exchange(waiting_, waiting_ + copies_));
+    prefill();
   } else if (!active_.empty()) {
     const stopwatch watch(measured_.decode_seconds);
     step();
@@ -64,17 +64,28 @@ PARLANCE_SPLIT_INLINE void plain_decoding::add_sequence(std::span<const std::int
   if (hooks_.decoder) added.piece = hooks_.decoder(index);
 }
 
-PARLANCE_SPLIT_INLINE void plain_decoding::prefill(std::size_t first) {
-  running& s = sequences_[first];
+PARLANCE_SPLIT_INLINE void plain_decoding::prefill() {
   nn::kv_cache& cache = decoder_.cache();
-  cache.reserve(static_cast<std::int64_t>(first),
-                static_cast<std::int64_t>(s.prompt) +
-                    detail::room_for(config_, s.prompt, decoder_.max_positions()));
-  tensor<float> logits = decoder_.read(first, s.ids, config_);
-  for (std::size_t c = 0; c < copies_; ++c) {
-    cache.copy(static_cast<std::int64_t>(first), static_cast<std::int64_t>(first + c));
-    tensor<float> own = c + 1 < copies_ ? logits.clone() : logits;
-    if (choose(first + c, own.values())) active_.push_back(first + c);
+  const std::size_t begin = waiting_;
+  do {
+    const running& s = sequences_[waiting_];
+    cache.reserve(static_cast<std::int64_t>(waiting_),
+                  static_cast<std::int64_t>(s.prompt) +
+                      detail::room_for(config_, s.prompt, decoder_.max_positions()));
+    waiting_ += copies_;
+  } while (waiting_ < sequences_.size() && sequences_[begin].prompt == 1 &&
+           sequences_[waiting_].prompt == 1);
+  decoder_.begin();
+  for (std::size_t s = begin; s < waiting_; s += copies_) decoder_.add(s, sequences_[s].ids[0]);
+  tensor<float> logits = sequences_[begin].prompt == 1
+                             ? decoder_.run(config_)
+                             : decoder_.read(begin, sequences_[begin].ids, config_);
+  for (std::size_t s = begin; s < waiting_; ++s) {
+    const std::size_t first = s - (s - begin) % copies_;
+    cache.copy(static_cast<std::int64_t>(first), static_cast<std::int64_t>(s));
+    const std::span<float> row = detail::row_of(logits, (s - begin) / copies_);
+    scores_.assign(row.begin(), row.end());
+    if (choose(s, scores_)) active_.push_back(s);
   }
 }
 

@@ -2,6 +2,7 @@
 // Bodies of models/auto.hpp: the table of families and the loading of a checkpoint into one.
 #pragma once
 
+#include <algorithm>
 #include <set>
 
 #include "parlance/io/checkpoint_folder.hpp"
@@ -10,6 +11,7 @@
 #include "parlance/models/bart.hpp"
 #include "parlance/models/gguf_checkpoint.hpp"
 #include "parlance/models/gpt2.hpp"
+#include "parlance/models/led.hpp"
 #include "parlance/models/llama.hpp"
 #include "parlance/models/t5.hpp"
 
@@ -53,6 +55,9 @@ PARLANCE_SPLIT_INLINE const seq2seq_lm_registry& seq2seq_lm_families() {
       t[type] = [](const json& c) {
         return std::make_unique<seq2seq_lm_of<bart<>>>(read_bart_config(c));
       };
+    t["led"] = [](const json& c) {
+      return std::make_unique<seq2seq_lm_of<led<>>>(read_bart_config(c));
+    };
     return t;
   }();
   return table;
@@ -146,7 +151,8 @@ PARLANCE_SPLIT_INLINE std::unique_ptr<seq2seq_lm> load_seq2seq_lm(
   nn::for_each_parameter<float>(
       *model, [&](const std::string& name, nn::parameter<float>&) { names.insert(name); });
   const bool tied = !names.contains("lm_head.weight");
-  const bool computed = !names.contains("model.encoder.embed_positions.weight");
+  const bool computed = std::ranges::none_of(
+      names, [](const std::string& n) { return n.ends_with("encoder.embed_positions.weight"); });
   io::load_parameters<float>(
       *model, *from.tensors, io::folder_rules(), options,
       [&](const std::string& n) { return detail::ignorable_seq2seq_tensor(n, tied, computed); });

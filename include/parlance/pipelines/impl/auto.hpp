@@ -28,14 +28,20 @@ json_pipeline_factory task_of() {
     return std::make_unique<Json>(Pipe(model, options));
   };
 }
+// The same of a model of models/sentence_encoder.hpp; `task` is what it is to its checkpoint.
 template <class Json, class Model, class Options>
-json_pipeline_factory embedder_of() {
-  return [](const std::string& model, const pipeline_options& options) {
+json_pipeline_factory embedder_of(const char* task) {
+  return [task](const std::string& model, const pipeline_options& options) {
     Options o;
     o.weights = options.weights;
     o.compute = options.compute;
     o.on_progress = options.on_progress;
-    return std::make_unique<Json>(Model::from_pretrained(model, o, options.cache));
+    const auto file = io::resolve_model(model, options.cache) / "config.json";
+    const json config =
+        std::filesystem::exists(file) ? parse_json(read_text(file), file.string()) : json();
+    const auto load = [&] { return Model::from_pretrained(model, o, options.cache); };
+    return std::make_unique<Json>(config.is_null() ? load()
+                                                   : models::load_for_task(config, task, load));
   };
 }
 
@@ -53,8 +59,10 @@ inline std::map<std::string, json_pipeline_factory, std::less<>> known_tasks() {
       {"zero-shot-classification", task_of<json_zero_shot, zero_shot_classification>()},
       {"feature-extraction", task_of<json_feature_extraction, feature_extraction>()},
       {"sentence-similarity",
-       embedder_of<json_sentence_similarity, models::sentence_encoder, models::sentence_options>()},
-      {"rerank", embedder_of<json_rerank, models::cross_encoder, io::load_options>()},
+       embedder_of<json_sentence_similarity, models::sentence_encoder, models::sentence_options>(
+           "feature-extraction")},
+      {"rerank",
+       embedder_of<json_rerank, models::cross_encoder, io::load_options>("text-classification")},
   };
 }
 
@@ -73,33 +81,11 @@ inline json_pipeline_factory factory_of(const std::string& task) {
                           did_you_mean(task, names));
 }
 
-// Throws why the model's structure does not fit the task, if that is so.
-inline void explain_misfit(const std::string& task, const std::string& model,
-                           const pipeline_options& options) {
-  const auto path = io::resolve_model(model, options.cache);
-  if (!std::filesystem::exists(path / "config.json")) return;
-  const std::string plain = task == "ner" ? "token-classification"
-                            : task == "sentiment-analysis" || task == "rerank"
-                                ? "text-classification"
-                            : task == "sentence-similarity" ? "feature-extraction"
-                                                            : task;
-  models::require_task(models::open_checkpoint(path).config, plain);
-}
-
 }  // namespace detail
 
 PARLANCE_SPLIT_INLINE std::unique_ptr<json_pipeline> make_pipeline(
     const std::string& task, const std::string& model, const pipeline_options& options) {
-  const detail::json_pipeline_factory make = detail::factory_of(task);
-  try {
-    return make(model, options);
-  } catch (const load_error&) {
-    detail::explain_misfit(task, model, options);
-    throw;
-  } catch (const unsupported_error&) {
-    detail::explain_misfit(task, model, options);
-    throw;
-  }
+  return detail::factory_of(task)(model, options);
 }
 
 }  // namespace parlance::inline PARLANCE_ABI::pipelines

@@ -19,7 +19,8 @@ namespace detail {
 inline std::string text2text_key(const std::string& task) {
   if (task == "text2text-generation") return "generated";
   if (task == "summarization") return "summary";
-  const bool pair = task.starts_with("translation_") && std::ranges::count(task, '_') == 3;
+  const bool pair = task.starts_with("translation_") && std::ranges::count(task, '_') == 3 &&
+                    task.find("_to_", task.find('_') + 1) != task.npos;
   return task == "translation" || pair ? "translation" : "";
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "parlance/io/hub_cache.hpp"
+#include "parlance/models/structure.hpp"
 #include "parlance/pipelines/language_model.hpp"
 
 namespace parlance::inline PARLANCE_ABI::pipelines {
@@ -116,6 +117,9 @@ PARLANCE_SPLIT_INLINE language_model load_language_model(const std::string& name
   const auto path = io::resolve_model(name, options.cache);
   const models::opened_checkpoint opened = models::open_checkpoint(path);
   language_model out;
+  out.model = models::load_for_task(opened.config, "text-generation", [&] {
+    return models::load_causal_lm(opened, detail::loading(options));
+  });
   out.tokenizer = opened.gguf
                       ? std::make_shared<const tokenizers::tokenizer>(
                             tokenizers::tokenizer::from_gguf(detail::read_gguf_vocab(*opened.gguf)))
@@ -123,7 +127,6 @@ PARLANCE_SPLIT_INLINE language_model load_language_model(const std::string& name
   out.chat = load_chat_template(*out.tokenizer, options.chat_template);
   out.defaults = detail::read_defaults(opened);
   detail::read_task_defaults(opened.config, task, out);
-  out.model = models::load_causal_lm(opened, detail::loading(options));
   return out;
 }
 
@@ -133,7 +136,9 @@ PARLANCE_SPLIT_INLINE seq2seq_model load_seq2seq_model(const std::string& name,
   const auto path = io::resolve_model(name, options.cache);
   const models::opened_checkpoint opened = models::open_checkpoint(path);
   seq2seq_model out;
-  out.model = models::load_seq2seq_lm(opened, detail::loading(options));
+  out.model = models::load_for_task(opened.config, task, [&] {
+    return models::load_seq2seq_lm(opened, detail::loading(options));
+  });
   out.tokenizer = load_tokenizer(path);
   out.defaults = detail::read_defaults(opened);
   detail::read_task_defaults(opened.config, task, out);

@@ -76,9 +76,11 @@ PARLANCE_SPLIT_INLINE auto text2text::encode(const std::vector<std::string>& tex
   const auto pair = languages(o);
   const std::lock_guard lock(*language_);
   if (pair) parts_.tokenizer->set_src_lang(pair->first);
+  // As in the original, texts of which the language is said take no prefix of the model.
+  const std::string prefix = o.prefix.value_or(pair ? "" : parts_.task_prefix);
   std::vector<ids> out;
   for (const std::string& text : texts)
-    out.push_back(parts_.tokenizer->encode_ids(o.prefix.value_or(parts_.task_prefix) + text, how));
+    out.push_back(parts_.tokenizer->encode_ids(prefix + text, how));
   return out;
 }
 
@@ -137,7 +139,7 @@ PARLANCE_SPLIT_INLINE auto text2text::make_result(generation::generated g, std::
 PARLANCE_SPLIT_INLINE std::int64_t text2text::max_source_tokens() const {
   constexpr std::int64_t unknown = 512, unlimited = 1'000'000'000;
   const std::int64_t of_tokenizer = parts_.tokenizer->config().model_max_length;
-  const std::int64_t of_model = parts_.model->max_positions();
+  const std::int64_t of_model = parts_.model->max_source_positions();
   std::int64_t most = of_tokenizer > 0 ? of_tokenizer : unlimited;
   if (of_model > 0) most = std::min(most, of_model);
   return most < unlimited ? most : unknown;

@@ -264,8 +264,12 @@ PARLANCE_TOKENIZER(std::string)::join_tokens(std::span<const std::int32_t> ids,
     if constexpr (requires { model_.decoded_id(0u); })
       if (!added_.find(id))
         id = static_cast<std::int32_t>(model_.decoded_id(static_cast<std::uint32_t>(id)));
-    if (skip_special_tokens && is_special(id)) continue;
-    if (auto token = id_to_token(id)) tokens.push_back(std::move(*token));
+    auto token = id_to_token(id);
+    if (!token) continue;
+    // By name: a vocabulary of targets may have ids of its own for special tokens.
+    if (const added_token* t = skip_special_tokens ? added_.find(*token) : nullptr; t && t->special)
+      continue;
+    tokens.push_back(std::move(*token));
   }
   return tokens_to_text(std::move(tokens));
 }
