@@ -191,7 +191,7 @@ class bertscore {
 
   std::shared_ptr<const encoder_parts<models::encoder>> load_model(const pipeline_options& load) {
     auto parts = std::make_shared<encoder_parts<models::encoder>>(
-        load_encoder_parts(model_type_, load, &models::load_encoder));
+        load_encoder_parts(model_type_, load, "feature-extraction", &models::load_encoder));
     const json& config = parts->model->config();
     depth_ = models::config_reader(config).size(config.contains("n_layers") ? "n_layers"
                                                                             : "num_hidden_layers");
