@@ -3,6 +3,7 @@
 // that it serves.
 #include "common.hpp"
 #include "parlance/io/hub_cache.hpp"
+#include "parlance/models/auto_encoder.hpp"
 #include "parlance/models/structure.hpp"
 
 using namespace examples;
