@@ -103,8 +103,9 @@ class plain_words {
   // Where cannot, gimme, gonna, gotta, lemme and wanna come apart; 0 for other words.
   static std::size_t contraction(std::string_view word) {
     if (word.size() != 5 && word.size() != 6) return 0;
-    char lower[6];
-    for (std::size_t i = 0; i < word.size(); ++i) lower[i] = static_cast<char>(word[i] | 0x20);
+    char lower[6] = {};
+    for (std::size_t i = 0; i < std::min(word.size(), sizeof lower); ++i)
+      lower[i] = static_cast<char>(word[i] | 0x20);
     const std::string_view w(lower, word.size());
     for (const std::string_view known : {"cannot", "gimme", "gonna", "gotta", "lemme", "wanna"})
       if (w == known) return 3;
