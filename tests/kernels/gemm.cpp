@@ -215,7 +215,7 @@ void check_rows_alone(std::int64_t n, std::int64_t k) {
     return y;
   };
   const std::vector<float> all = product(0, most);
-  for (const std::int64_t m : {1, 2, 16, 17, 31, 32, 33})
+  for (const std::int64_t m : {1, 2, 8, 15, 16, 17, 31, 32, 33})
     for (const std::int64_t first : {std::int64_t{0}, most - m}) {
       CAPTURE(m);
       CAPTURE(n);
@@ -233,7 +233,7 @@ TEST_CASE("without kernels for few rows a row has the same bits in every batch")
     const kernels::limit_isa limit(l.value, l.bf16, l.amx);
     CAPTURE(static_cast<int>(l.value));
     for (const std::int64_t n : {1, 15, 16, 33, 64, 200})
-      for (const std::int64_t k : {1, 31, 32, 100, 640, 1536, 1537}) {
+      for (const std::int64_t k : {1, 31, 32, 100, 640, 1537, 2100}) {
         check_rows_alone<float>(n, k);
         check_rows_alone<bf16>(n, k);
         check_rows_alone<f16>(n, k);

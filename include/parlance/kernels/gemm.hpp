@@ -36,6 +36,8 @@ template <class Weight>
 few_rows_kernels choose_few_rows() {
 #if defined(PARLANCE_X86)
   if (cpu().amx) return k_amx::few_rows_table<Weight>();
+  if (cpu().level == isa::avx512) return k_avx512::few_table<Weight>();
+  if (cpu().level == isa::avx2) return k_avx2::few_table<Weight>();
 #endif
   return {};
 }
@@ -53,6 +55,11 @@ void split(bool threaded, std::int64_t n, F&& f) {
   for (std::int64_t i = 0; i < n; ++i) f(i, i + 1);
 }
 
+// Several for each thread, so that all end together; a lone thread looks ahead further in one.
+inline std::int64_t tasks_for(bool threaded) {
+  return threaded && num_threads() > 1 ? 4 * num_threads() : 1;
+}
+
 // Room for a packed operand of `width` rows or columns.
 inline std::int64_t words_of(std::int64_t width, std::int64_t k, int parts, int numbers_per_word) {
   return width * ceil_div(k, 32) * 32 * parts / numbers_per_word;
@@ -65,13 +72,12 @@ inline void gemm_chunk(const gemm_kernels& kernels, const gemm_args& g, bool thr
   split(threaded, ceil_div(panels, pack_grain), [&](std::int64_t i, std::int64_t) {
     kernels.pack_a(g, i * pack_grain, std::min(panels, (i + 1) * pack_grain));
   });
-  const std::int64_t tasks = 8 * (threaded ? num_threads() : 1);
+  const std::int64_t tasks = tasks_for(threaded);
   const std::int64_t blocks = ceil_div(g.n, kernels.columns);
   const std::int64_t group = std::clamp<std::int64_t>(blocks / tasks, 1, 16) * kernels.columns;
   const std::int64_t parts =
-      blocks >= tasks || !threaded
-          ? 1
-          : std::min(ceil_div(tasks, blocks), std::max<std::int64_t>(panels / 8, 1));
+      blocks >= tasks ? 1
+                      : std::min(ceil_div(tasks, blocks), std::max<std::int64_t>(panels / 8, 1));
   const std::int64_t part = ceil_div(panels, parts), row_parts = ceil_div(panels, part);
   split(threaded, ceil_div(g.n, group) * row_parts, [&](std::int64_t task, std::int64_t) {
     const std::int64_t j = task / row_parts * group, first = task % row_parts * part;
@@ -83,7 +89,8 @@ inline void gemm_chunk(const gemm_kernels& kernels, const gemm_args& g, bool thr
 
 inline void packed_gemm(const gemm_kernels& kernels, const gemm_args& whole, bool threaded) {
   const std::int64_t m_part = even_part(whole.m, kernels.most_rows, kernels.rows);
-  const std::int64_t k_part = even_part(whole.k, kernels.most_k, 32);
+  const std::int64_t k_block = even_part(whole.k, kernels.most_k_block, 32);
+  const std::int64_t k_part = std::min(kernels.most_k / k_block * k_block, whole.k);
   float* const packed_a =
       left_scratch().get(words_of(m_part, k_part, kernels.parts_a, kernels.numbers_per_word));
   for (std::int64_t k0 = 0; k0 < whole.k; k0 += k_part)
@@ -92,7 +99,7 @@ inline void packed_gemm(const gemm_kernels& kernels, const gemm_args& whole, boo
       g.m = std::min(m_part, whole.m - i0);
       g.k = std::min(k_part, whole.k - k0);
       g.k_first = k0;
-      g.k_block = even_part(g.k, kernels.most_k_block, 32);
+      g.k_block = k_block;
       g.a += whole.trans_a ? k0 * g.lda + i0 : i0 * g.lda + k0;
       g.c += i0 * g.ldc;
       g.packed_a = packed_a;
@@ -110,7 +117,7 @@ inline void few_rows_gemm(const few_rows_kernels& kernels, gemm_args g, bool thr
   g.k_block = even_part(g.k, kernels.most_k_block, 32);
   g.packed_a = left_scratch().get(blocks * steps * kernels.words_a);
   split(threaded, blocks, [&](std::int64_t i, std::int64_t) { kernels.pack_a(g, i, i + 1); });
-  const std::int64_t tasks = 8 * (threaded ? num_threads() : 1);
+  const std::int64_t tasks = tasks_for(threaded);
   const std::int64_t group = std::max<std::int64_t>(g.n / kernels.block / tasks, 1) * kernels.block;
   split(threaded, ceil_div(g.n, group), [&](std::int64_t task, std::int64_t) {
     float* const packed = right_scratch().get(g.k_block / 32 * kernels.words_b);

@@ -19,12 +19,14 @@
 PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX2)
 #define PARLANCE_ISA k_avx2
 #include "parlance/kernels/impl/gemm.inl"
+#include "parlance/kernels/impl/gemm_few.inl"
 #include "parlance/kernels/impl/gemv.inl"
 #undef PARLANCE_ISA
 PARLANCE_TARGET_END
 PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX512)
 #define PARLANCE_ISA k_avx512
 #include "parlance/kernels/impl/gemm.inl"
+#include "parlance/kernels/impl/gemm_few.inl"
 #include "parlance/kernels/impl/gemv.inl"
 #undef PARLANCE_ISA
 PARLANCE_TARGET_END
@@ -57,10 +59,11 @@ void gemv(const float* x, std::int64_t ldx, const Weight* w, std::int64_t ldw, c
           bool accumulate, bool exact, bool threaded) {
   const gemv_kernels kernels = choose_gemv<Weight>(exact);
   const std::int64_t padded = (k + kernels.pad - 1) / kernels.pad * kernels.pad;
-  const std::int64_t words = padded / kernels.numbers_per_word;
-  float* const packed = left_scratch().get(m * words);
-  kernels.pack_x(x, ldx, m, k, packed);
-  const gemv_args args{packed, words, w, ldw, bias, y, ldy, m, k, accumulate};
+  // One cache line apart from a power of two, or the rows would share a few sets of the cache.
+  const std::int64_t stride = padded / kernels.numbers_per_word + 16;
+  float* const packed = left_scratch().get(m * stride);
+  kernels.pack_x(x, ldx, m, k, packed, stride);
+  const gemv_args args{packed, stride, w, ldw, bias, y, ldy, m, k, accumulate};
   if (!threaded) return kernels.rows(args, 0, n);
   // Long chunks, since prefetching starts anew with each, but several for every thread. The split
   // does not change a row's result.

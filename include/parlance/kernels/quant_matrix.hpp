@@ -176,13 +176,16 @@ inline void multiply_panels(const tile_plan& plan, const quant_job& job, std::in
                             int count, const quant_input* x, std::int64_t first, std::int64_t last,
                             std::int64_t token) {
   const int kind = static_cast<int>(job.w->kind());
+  const bool fetch = last - first > 1;
   const auto multiply = [&](auto kernel, std::int64_t at, int panels, std::int64_t i) {
     const std::int64_t row = at * panel_rows;
     kernel({job.w->panel(at), job.w->panel_bytes(), x + plan.offset(i), plan.blocks,
             job.bias ? job.bias + row : nullptr,
             job.y + (token + i * plan.largest()) * job.ldy + row, job.ldy,
             static_cast<int>(std::min<std::int64_t>(panels * panel_rows, job.w->rows() - row)),
-            plan.tokens(i)});
+            plan.tokens(i),
+            fetch && at + count + panels <= job.w->panels() ? job.w->panel(at + count) : nullptr,
+            i - first, last - first});
   };
   for (std::int64_t i = first; i < last; ++i) {
     const int size = plan.size_index(i);

@@ -85,6 +85,45 @@ inline void pack_straight(const float* rows, std::int64_t stride, std::int64_t r
     }
 }
 
+// packed[(step / lanes * width + i) * lanes + step % lanes] = word `step` of row i: whole vectors
+// are copied. A row that is not there repeats the last one.
+template <class Number>
+void pack_groups(const Number* rows, std::int64_t stride, std::int64_t live, int width,
+                 std::int64_t k, float* packed) {
+  constexpr int lanes = vf::lanes, numbers = lanes * matrix_tile::numbers_per_word;
+  for (int i = 0; i < width; ++i) {
+    const Number* const row = rows + (i < live ? i : live - 1) * stride;
+    float* out = packed + i * lanes;
+    std::int64_t p = 0;
+    for (; p + numbers <= k; p += numbers, out += width * lanes) store(out, load_words(row + p));
+    if (p < k) store(out, load_some_words(row + p, k - p));
+  }
+}
+
+// The same from the transposed matrix, word `step` of row i at rows[step * stride + i]; `readable`
+// numbers may be read from there on.
+inline void pack_turned_groups(const float* rows, std::int64_t stride, std::int64_t readable,
+                               int width, std::int64_t k, float* packed) {
+  constexpr int lanes = vf::lanes;
+  for (std::int64_t p = 0; p < k; p += lanes, packed += width * lanes)
+    for (int i = 0; i < width; i += lanes) {
+      vf t[lanes];
+      PARLANCE_UNROLL
+      for (int s = 0; s < lanes; ++s) {
+        const float* const from = rows + (p + s) * stride + i;
+        t[s] = p + s >= k              ? zero()
+               : readable - i >= lanes ? load(from)
+               : readable > i          ? load_some_words(from, readable - i)
+                                       : zero();
+      }
+      transpose(t);
+      PARLANCE_UNROLL
+      for (int r = 0; r < lanes; ++r)
+        if (i + r < width) store(packed + (i + r) * lanes, t[r]);
+    }
+}
+
+// Rows of A in groups as pack_groups leaves them, columns of B step by step.
 template <int Rows>
 void tile(std::int64_t steps, const float* a, const float* b, float* c, std::int64_t ldc,
           const float* bias, bool accumulate) {
@@ -95,15 +134,18 @@ void tile(std::int64_t steps, const float* a, const float* b, float* c, std::int
     PARLANCE_UNROLL
     for (int j = 0; j < vectors; ++j) sum[i][j] = zero();
   }
-  for (std::int64_t step = 0; step < steps; ++step, a += Rows, b += tile_columns) {
-    vf right[vectors];
-    PARLANCE_UNROLL
-    for (int j = 0; j < vectors; ++j) right[j] = load(b + j * lanes);
-    PARLANCE_UNROLL
-    for (int i = 0; i < Rows; ++i) {
-      const vf left = set1(a[i]);
+  for (std::int64_t group = 0; group < steps; group += lanes, a += Rows * lanes) {
+    const float* const end = a + (steps - group < lanes ? steps - group : lanes);
+    for (const float* left = a; left < end; ++left, b += tile_columns) {
+      vf right[vectors];
       PARLANCE_UNROLL
-      for (int j = 0; j < vectors; ++j) sum[i][j] = PARLANCE_ISA::mac(left, right[j], sum[i][j]);
+      for (int j = 0; j < vectors; ++j) right[j] = load(b + j * lanes);
+      PARLANCE_UNROLL
+      for (int i = 0; i < Rows; ++i) {
+        const vf each = set1(left[i * lanes]);
+        PARLANCE_UNROLL
+        for (int j = 0; j < vectors; ++j) sum[i][j] = PARLANCE_ISA::mac(each, right[j], sum[i][j]);
+      }
     }
   }
   PARLANCE_UNROLL
@@ -153,7 +195,8 @@ inline float* panel_of(const detail::gemm_args& g, std::int64_t i0, std::int64_t
                        std::int64_t steps) {
   const std::int64_t full = g.m / matrix_tile::rows * matrix_tile::rows;
   const std::int64_t padded = full + tile_rows(g.m - full);
-  return g.packed_a + k0 / matrix_tile::numbers_per_word * padded + i0 * steps;
+  const std::int64_t whole_steps = (steps + vf::lanes - 1) / vf::lanes * vf::lanes;
+  return g.packed_a + k0 / matrix_tile::numbers_per_word * padded + i0 * whole_steps;
 }
 
 inline std::int64_t steps_of(std::int64_t k) {
@@ -168,9 +211,9 @@ inline void gemm_pack_a(const detail::gemm_args& g, std::int64_t first, std::int
       const std::int64_t k = std::min(g.k_block, g.k - k0);
       float* const packed = panel_of(g, i0, k0, steps_of(k));
       if (g.trans_a)
-        pack_straight(g.a + k0 * g.lda + i0, g.lda, g.m - i0, live, tile_rows(live), k, packed);
+        pack_turned_groups(g.a + k0 * g.lda + i0, g.lda, g.m - i0, tile_rows(live), k, packed);
       else
-        pack_transposed(g.a + i0 * g.lda + k0, g.lda, live, tile_rows(live), k, packed);
+        pack_groups(g.a + i0 * g.lda + k0, g.lda, live, tile_rows(live), k, packed);
     }
   }
 }
@@ -187,10 +230,11 @@ void pack_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::in
 }
 
 // Asks for part `part` of `parts` of what pack_b will read for column j and block k0: its rows are
-// too short for hardware prefetchers, and the tiles leave the memory idle meanwhile.
-template <class Weight>
-void fetch_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t part,
-             std::int64_t parts) {
+// too short for hardware prefetchers, and the tiles leave the memory idle meanwhile. Inlined, since
+// GCC 12 takes a function that only prefetches for one without effect and drops the call.
+template <class Weight, int Locality = 3>
+PARLANCE_ALWAYS_INLINE void fetch_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0,
+                                    std::int64_t part, std::int64_t parts) {
   const std::int64_t k = std::min(g.k_block, g.k - k0);
   const std::int64_t columns = std::min<std::int64_t>(g.n - j, tile_columns);
   const std::int64_t rows = g.trans_b ? columns : k, length = g.trans_b ? k : columns;
@@ -199,7 +243,8 @@ void fetch_b(const detail::gemm_args& g, std::int64_t j, std::int64_t k0, std::i
       static_cast<const Weight*>(g.b) + (g.trans_b ? j * g.ldb + at : at * g.ldb + j);
   constexpr std::int64_t line = 64 / sizeof(Weight);
   for (std::int64_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
-    for (std::int64_t i = 0; i < length; i += line) __builtin_prefetch(b + row * g.ldb + i, 0, 2);
+    for (std::int64_t i = 0; i < length; i += line)
+      __builtin_prefetch(b + row * g.ldb + i, 0, Locality);
 }
 
 template <class Weight>

@@ -352,7 +352,7 @@ struct dense_b {
   }
   static void fetch(const gemm_args& g, std::int64_t j, std::int64_t k0, std::int64_t part,
                     std::int64_t of) {
-    k_avx512::fetch_b<Weight>(g, j, k0, part, of);
+    k_avx512::fetch_b<Weight, 2>(g, j, k0, part, of);
   }
 };
 template <int Parts>

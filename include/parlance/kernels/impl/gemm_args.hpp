@@ -75,7 +75,8 @@ struct gemv_args {
 struct gemv_kernels {
   int pad;  // numbers of x a step covers
   int numbers_per_word;
-  void (*pack_x)(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k, float* packed);
+  void (*pack_x)(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k, float* packed,
+                 std::int64_t stride);
   void (*rows)(const gemv_args&, std::int64_t first, std::int64_t last);
 };
 

@@ -129,6 +129,7 @@ PARLANCE_TARGET_BEGIN(PARLANCE_TARGET_AVX512BF16)
 namespace parlance::inline PARLANCE_ABI::kernels::k_avx512bf16 {
 
 using k_avx512::load;
+using k_avx512::load_once;
 using k_avx512::reduce_add;
 using k_avx512::set1;
 using k_avx512::store;

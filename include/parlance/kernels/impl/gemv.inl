@@ -13,17 +13,21 @@ constexpr int rows_at_once(int batch) {
 }
 
 inline void gemv_pack_x(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k,
-                        float* packed) {
+                        float* packed, std::int64_t stride) {
   constexpr int numbers = vf::lanes * matrix_tile::numbers_per_word;
-  for (std::int64_t i = 0; i < m; ++i, x += ldx)
-    for (std::int64_t p = 0; p < k; p += numbers, packed += vf::lanes)
-      store(packed, k - p >= numbers ? load_words(x + p) : load_some_words(x + p, k - p));
+  for (std::int64_t i = 0; i < m; ++i, x += ldx, packed += stride) {
+    float* out = packed;
+    for (std::int64_t p = 0; p < k; p += numbers, out += vf::lanes)
+      store(out, k - p >= numbers ? load_words(x + p) : load_some_words(x + p, k - p));
+  }
 }
 
+// Numbers [begin, end) of the rows; between the blocks of a row its sums wait in `carry`.
 template <int Batch, class Weight>
-void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::int64_t batch) {
+void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::int64_t batch,
+               std::int64_t begin, std::int64_t end, vf* carry) {
   constexpr int numbers = vf::lanes * matrix_tile::numbers_per_word, rows = rows_at_once(Batch);
-  const float* x = g.x + batch * g.ldx;
+  const float* x = g.x + batch * g.ldx + begin / numbers * vf::lanes;
   const Weight* w[rows];
   vf sum[rows][Batch];
   PARLANCE_UNROLL
@@ -31,10 +35,13 @@ void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::i
     // A row that is not there repeats the last one.
     w[r] = static_cast<const Weight*>(g.w) + (first + (r < count ? r : count - 1)) * g.ldw;
     PARLANCE_UNROLL
-    for (int i = 0; i < Batch; ++i) sum[r][i] = zero();
+    for (int i = 0; i < Batch; ++i) sum[r][i] = begin > 0 ? carry[r * Batch + i] : zero();
   }
-  const std::int64_t whole = g.k / numbers * numbers, ahead = 2 * rows * g.ldw;
-  for (std::int64_t p = 0; p < whole; p += numbers, x += vf::lanes) {
+  constexpr std::int64_t near = 512;
+  const std::int64_t whole = end / numbers * numbers, ahead = 2 * rows * g.ldw;
+  for (std::int64_t p = begin; p < whole; p += numbers, x += vf::lanes) {
+    // Past the end lies the beginning of the same block in the next rows.
+    const std::int64_t soon = p + near < end ? near : near - (end - begin) + ahead / 2;
     vf weight[rows];
     PARLANCE_UNROLL
     for (int r = 0; r < rows; ++r) {
@@ -42,25 +49,31 @@ void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::i
       // Hardware prefetchers stop at the row's end, since the next row belongs to another stream.
       // Into the second level: fetching to the first occupies too few buffers for too long.
       // A request may be dropped when many are under way, so ask again nearer by.
+      if constexpr (Batch >= 8 && sizeof(Weight) == 4) __builtin_prefetch(w[r] + p + soon);
       __builtin_prefetch(w[r] + p + ahead, 0, 2);
       if constexpr (Batch < 8) __builtin_prefetch(w[r] + p + ahead / 2, 0, 2);
     }
     PARLANCE_UNROLL
     for (int i = 0; i < Batch; ++i) {
-      const vf activation = load(x + i * g.ldx);
+      const vf activation = load_once(x + i * g.ldx);
       PARLANCE_UNROLL
       for (int r = 0; r < rows; ++r)
         sum[r][i] = PARLANCE_ISA::mac(weight[r], activation, sum[r][i]);
     }
   }
-  if (whole < g.k) {
+  if (whole < end) {
     PARLANCE_UNROLL
     for (int r = 0; r < rows; ++r) {
-      const vf weight = load_some_words(w[r] + whole, g.k - whole);
+      const vf weight = load_some_words(w[r] + whole, end - whole);
       PARLANCE_UNROLL
       for (int i = 0; i < Batch; ++i)
         sum[r][i] = PARLANCE_ISA::mac(weight, load(x + i * g.ldx), sum[r][i]);
     }
+  }
+  if (end < g.k) {
+    PARLANCE_UNROLL
+    for (int r = 0; r < rows * Batch; ++r) carry[r] = sum[r / Batch][r % Batch];
+    return;
   }
   float total[rows][Batch];
   PARLANCE_UNROLL
@@ -76,21 +89,27 @@ void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::i
     }
 }
 
+inline constexpr int gemv_together = 12;  // rows that pass a block of x in the first-level cache
+
 template <int Batch, class Weight>
 std::int64_t gemv_batches(const detail::gemv_args& g, std::int64_t first, std::int64_t last,
                           std::int64_t batch) {
+  constexpr int rows = rows_at_once(Batch), tiles = (gemv_together + rows - 1) / rows;
+  constexpr std::int64_t block = 6144 / Batch * matrix_tile::numbers_per_word;
+  vf carry[tiles * rows * Batch];
   for (; g.m - batch >= Batch; batch += Batch)
-    for (std::int64_t row = first; row < last; row += rows_at_once(Batch))
-      gemv_tile<Batch, Weight>(
-          g, row, static_cast<int>(std::min<std::int64_t>(last - row, rows_at_once(Batch))), batch);
+    for (std::int64_t begin = 0; begin < g.k; begin += block)
+      for (std::int64_t row = first; row < last; row += rows)
+        PARLANCE_ISA::gemv_tile<Batch, Weight>(
+            g, row, static_cast<int>(std::min<std::int64_t>(last - row, rows)), batch, begin,
+            std::min(g.k, begin + block), carry + (row - first) * Batch);
   return batch;
 }
 
 template <class Weight>
 void gemv_rows(const detail::gemv_args& g, std::int64_t first, std::int64_t last) {
-  constexpr int together = 12;  // rows that stay in cache while all of x passes
-  for (std::int64_t row = first; row < last; row += together) {
-    const std::int64_t end = std::min<std::int64_t>(last, row + together);
+  for (std::int64_t row = first; row < last; row += gemv_together) {
+    const std::int64_t end = std::min<std::int64_t>(last, row + gemv_together);
     std::int64_t batch = 0;
     if constexpr (matrix_tile::batch >= 8) batch = gemv_batches<8, Weight>(g, row, end, batch);
     batch = gemv_batches<4, Weight>(g, row, end, batch);

@@ -96,6 +96,10 @@ PARLANCE_ALWAYS_INLINE void products(const block<Kind>* b, const quant_input* x,
   }
 }
 
+PARLANCE_ALWAYS_INLINE void fetch_panel(const std::uint8_t* p, int bytes) {
+  for (int byte = 0; byte < bytes; byte += 64) __builtin_prefetch(p + byte);
+}
+
 template <quant_kind Kind, int Tile, int Panels>
 void panel(const detail::quant_panel_args& a) {
   using block_type = block<Kind>;
@@ -110,7 +114,14 @@ void panel(const detail::quant_panel_args& a) {
     for (int t = 0; t < Tile; ++t) sum[p][t] = all(0);
   }
   const quant_input* x = a.x;
+  std::int64_t until_fetch = a.next ? a.share : a.blocks;
   for (std::int64_t i = 0; i < a.blocks; i += layout.span) {
+    if (until_fetch-- == 0) {
+      until_fetch = a.shares - 1;
+      PARLANCE_UNROLL
+      for (int p = 0; p < Panels; ++p)
+        fetch_panel(a.next + (at[p] - a.panel), layout.header + layout.span * layout.block());
+    }
     PARLANCE_UNROLL
     for (int p = 0; p < Panels; ++p) {
       block_type::read_header(at[p], d[p], m[p]);

@@ -192,6 +192,9 @@ struct quant_panel_args {
   float* y;
   std::int64_t ldy;
   int rows, tokens;  // that exist
+  // Asks for every shares-th part of the panels after these, from part `share` on.
+  const std::uint8_t* next = nullptr;
+  std::int64_t share = 0, shares = 0;
 };
 
 // Dequantised 16 rows, `count` blocks from `first` on, column by column: out[column * 16 + row].

@@ -24,6 +24,7 @@ PARLANCE_ALWAYS_INLINE vf load(const float* p) {
   std::memcpy(&r.v, p, sizeof r.v);
   return r;
 }
+PARLANCE_ALWAYS_INLINE vf load_once(const float* p) { return load(p); }
 PARLANCE_ALWAYS_INLINE vf load(const bf16* p) {
   return {vf::native{float(p[0]), float(p[1]), float(p[2]), float(p[3])}};
 }
@@ -75,6 +76,7 @@ struct vf {
 PARLANCE_ALWAYS_INLINE vf zero() { return {_mm256_setzero_ps()}; }
 PARLANCE_ALWAYS_INLINE vf set1(float x) { return {_mm256_set1_ps(x)}; }
 PARLANCE_ALWAYS_INLINE vf load(const float* p) { return {_mm256_loadu_ps(p)}; }
+PARLANCE_ALWAYS_INLINE vf load_once(const float* p) { return load(p); }
 PARLANCE_ALWAYS_INLINE vf load(const bf16* p) {
   const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16))};
@@ -129,6 +131,12 @@ struct vf {
 PARLANCE_ALWAYS_INLINE vf zero() { return {_mm512_setzero_ps()}; }
 PARLANCE_ALWAYS_INLINE vf set1(float x) { return {_mm512_set1_ps(x)}; }
 PARLANCE_ALWAYS_INLINE vf load(const float* p) { return {_mm512_loadu_ps(p)}; }
+// For several uses: compilers would rather load again for each.
+PARLANCE_ALWAYS_INLINE vf load_once(const float* p) {
+  __m512 v = _mm512_loadu_ps(p);
+  __asm__("" : "+v"(v));
+  return {v};
+}
 PARLANCE_ALWAYS_INLINE vf load(const bf16* p) {
   const __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16))};
