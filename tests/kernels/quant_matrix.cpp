@@ -131,10 +131,37 @@ TEST_CASE("quant_matrix: linear against doubles, every format, level and awkward
         }
 }
 
+TEST_CASE("quant_matrix: an outlier costs its neighbours no accuracy") {
+  for (const isa level : {isa::base, isa::avx2, isa::avx512})
+    for (const format f : all_formats) {
+      CAPTURE(name(f));
+      CAPTURE(int(level));
+      const limit_isa limit(level);
+      problem p(f, 50, 1536, 13);
+      const auto plain = p.run();
+      const double usual = p.error(plain, p.x);
+      for (const std::size_t at : {5u, 700u, 1535u}) p.x[1536 * (at % 13) + at] = 1000;
+      const auto y = p.run();
+      // In one pass a step of 1000/127 would leave nothing of the other 31.
+      for (std::int64_t t = 0; t < p.m; ++t)
+        for (std::int64_t r = 0; r < p.n; ++r) {
+          double sum = p.bias[r], norm_w = 0, norm_a = 0;
+          for (std::int64_t i = 0; i < p.k; ++i) {
+            const double u = p.weights[r * p.k + i], v = p.x[t * p.k + i];
+            sum += u * v, norm_w += u * u, norm_a += std::fabs(v) < 100 ? v * v : 0;
+          }
+          const double size = std::fabs(p.bias[r]) + std::sqrt(norm_w * norm_a);
+          // Beside it the sum itself has the precision of a float.
+          REQUIRE(std::fabs(y[t * p.n + r] - sum) <= 2 * usual * size + 1e-6 * std::fabs(sum));
+        }
+    }
+}
+
 TEST_CASE("quant_matrix: the levels agree, and threads and batches change no bit") {
   for (const format f : all_formats) {
     CAPTURE(name(f));
-    const problem p(f, 333, 1536, 100);
+    problem p(f, 333, 1536, 100);
+    for (std::size_t t = 0; t < 100; t += 7) p.x[1536 * t + 13 * t] = 300;
     std::vector<float> first;
     for (const isa level : {isa::avx512, isa::avx2, isa::base}) {
       CAPTURE(int(level));

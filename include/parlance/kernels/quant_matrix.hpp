@@ -154,10 +154,10 @@ struct tile_plan {
     while (kernels.tile[index] < tokens(i)) ++index;
     return index;
   }
-  std::int64_t offset(std::int64_t i) const { return i * largest() * blocks; }
+  std::int64_t offset(std::int64_t i) const { return i * largest() * input_blocks(blocks); }
   std::int64_t inputs() const {
     const std::int64_t last = tiles() - 1;
-    return offset(last) + kernels.tile[size_index(last)] * blocks;
+    return offset(last) + kernels.tile[size_index(last)] * input_blocks(blocks);
   }
 };
 

@@ -108,27 +108,33 @@ void panel(const detail::quant_panel_args& a) {
   const std::uint8_t* at[Panels];
   PARLANCE_UNROLL
   for (int p = 0; p < Panels; ++p) {
-    at[p] = a.panel + p * a.panel_bytes;
     d[p] = m[p] = all(0);
     PARLANCE_UNROLL
     for (int t = 0; t < Tile; ++t) sum[p][t] = all(0);
   }
   const quant_input* x = a.x;
-  std::int64_t until_fetch = a.next ? a.share : a.blocks;
-  for (std::int64_t i = 0; i < a.blocks; i += layout.span) {
+  const std::int64_t spans = a.blocks / layout.span, repeats = spans ? x->repeats : 0;
+  std::int64_t until_fetch = a.next ? a.share : spans + repeats;
+  for (std::int64_t s = 0; s < spans + repeats; ++s) {
+    const bool once = s < spans;
+    const std::int64_t first = once ? s * layout.span : x->repeats, inside = first % layout.span;
+    const std::int64_t offset = layout.offset(first - inside) - layout.header;
     if (until_fetch-- == 0) {
       until_fetch = a.shares - 1;
       PARLANCE_UNROLL
       for (int p = 0; p < Panels; ++p)
-        fetch_panel(a.next + (at[p] - a.panel), layout.header + layout.span * layout.block());
+        fetch_panel(a.next + p * a.panel_bytes + offset,
+                    layout.header + layout.span * layout.block());
     }
     PARLANCE_UNROLL
     for (int p = 0; p < Panels; ++p) {
+      at[p] = a.panel + p * a.panel_bytes + offset;
       block_type::read_header(at[p], d[p], m[p]);
-      at[p] += layout.header;
+      at[p] += layout.header + inside * layout.block();
     }
+    const int count = once ? layout.span : 1;
     PARLANCE_NO_UNROLL
-    for (int j = 0; j < layout.span; ++j, x += Tile) {
+    for (int j = 0; j < count; ++j, x += Tile) {
       block_type b[Panels];
       row16 r[Panels][Tile];
       PARLANCE_UNROLL
@@ -230,17 +236,47 @@ PARLANCE_ALWAYS_INLINE void quantize_block(const float* x, quant_input& out) {
   out.start5 = detail::lifted_zero - 16 * sum;
   out.start6[0] = detail::lifted_zero - 32 * low;
   out.start6[1] = detail::lifted_zero - 32 * high;
-  out.unused = 0;
+  out.repeats = 0;
+}
+
+// A block is repeated when its scale is this many times the mean of the token's. Cosines of a
+// sentence encoder with 8-bit weights to the original's: at least 0.9991, without repeats 0.9979.
+inline constexpr float outlier = 3;
+
+// What rounding took off a block.
+inline void quantize_rest(const float* x, const quant_input& rounded, quant_input& out) {
+  float rest[32];
+  for (int i = 0; i < 32; ++i) rest[i] = x[i] - rounded.d * static_cast<float>(rounded.q[i]);
+  quantize_block(rest, out);
 }
 
 inline void quantize(const float* x, std::int64_t ldx, std::int64_t blocks, int tokens, int tile,
                      quant_input* out) {
-  for (int t = 0; t < tile; ++t)
+  constexpr int most = 8;  // tokens of a tile
+  float limit[most] = {};
+  for (int t = 0; t < tile; ++t) {
     for (std::int64_t b = 0; b < blocks; ++b)
       if (t < tokens)
         quantize_block(x + t * ldx + 32 * b, out[b * tile + t]);
       else
         out[b * tile + t] = quant_input{};
+    for (std::int64_t b = 0; b < blocks; ++b) limit[t] += out[b * tile + t].d;
+    limit[t] *= outlier / static_cast<float>(blocks);
+  }
+  quant_input* again = out + blocks * tile;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const quant_input* const block = out + b * tile;
+    unsigned large = 0;
+    for (int t = 0; t < tokens; ++t) large |= static_cast<unsigned>(block[t].d > limit[t]) << t;
+    if (!large) continue;
+    for (int t = 0; t < tile; ++t) {
+      again[t] = quant_input{};
+      if (large >> t & 1) quantize_rest(x + t * ldx + 32 * b, block[t], again[t]);
+    }
+    again->repeats = static_cast<std::int32_t>(b);
+    again += tile;
+    ++out->repeats;
+  }
 }
 
 template <quant_kind Kind>

@@ -156,13 +156,16 @@ inline void pack_panel(format f, const std::uint8_t* blocks, std::int64_t row_by
     }
 }
 
-// An integer n with |n| < 2^22 added to these bits of 1.5 * 2^23 gives the float 1.5 * 2^23 + n: the
-// integer sums start there, so that no conversion is needed. Scales have at most 19 significant
+// An integer n with |n| < 2^22 added to these bits of 1.5 * 2^23 gives the float 1.5 * 2^23 + n:
+// the integer sums start there, so that no conversion is needed. Scales have at most 19 significant
 // bits, so their product with this float is exact and can be taken off again.
 inline constexpr std::int32_t lifted_zero = 0x4B400000;
 inline constexpr float lift = 0x1.8p23f;
 
-// 32 activations as signed bytes, with what cancels the codes' bias: one cache line.
+// 32 activations as signed bytes, with what cancels the codes' bias: one cache line. Where one of
+// them is an outlier the others have few bits left, so what rounding took off such a block follows
+// behind all blocks, to be multiplied too (Dettmers et al., LLM.int8(), 2022, keep outliers apart).
+// `repeats` of the tile's first token says in block 0 how many follow, in those which block it was.
 struct alignas(64) quant_input {
   std::int8_t q[32];
   float d;              // value = d * q
@@ -170,7 +173,7 @@ struct alignas(64) quant_input {
   std::int32_t start8;  // lifted zero and -128, -8 and -16 times the sum
   std::int32_t start4, start5;
   std::int32_t start6[2];  // lifted zero and -32 times the sums of either half
-  std::int32_t unused;
+  std::int32_t repeats;
 };
 static_assert(sizeof(quant_input) == 64);
 
@@ -182,7 +185,8 @@ struct quant_panels {
 };
 
 // A panel, or several that follow each other, times a tile of tokens. Block b of token t is
-// x[b * tile + t].
+// x[b * tile + t]; there is room for `input_blocks` of them.
+constexpr std::int64_t input_blocks(std::int64_t blocks) { return 2 * blocks; }
 struct quant_panel_args {
   const std::uint8_t* panel;
   std::int64_t panel_bytes;
