@@ -94,7 +94,6 @@ template <class Weight>
 detail::few_rows_kernels few_table() {
   detail::few_rows_kernels table;
   table.most_rows = 128;
-  table.fewest_rows = 25;
   table.block = few_side;
   table.most_k_block = gemm_table<Weight>().most_k_block;
   table.words_a = table.words_b = 32 * few_side;
