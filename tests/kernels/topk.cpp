@@ -154,6 +154,24 @@ TEST_CASE("softmax, log-softmax and log-sum-exp against double sums") {
     }
 }
 
+TEST_CASE("normalisation has the same bits with every instruction set") {
+  for (const std::size_t n : {1, 16, 31, 256, 300, 5000}) {
+    CAPTURE(n);
+    const auto x = numbers<float>(std::int64_t(n), 5, 30.0);
+    auto probabilities = x, logs = x;
+    kernels::softmax(probabilities);
+    kernels::log_softmax(logs);
+    for (const auto level : {kernels::isa::base, kernels::isa::avx2}) {
+      const kernels::limit_isa limit(level);
+      auto p = x, l = x;
+      kernels::softmax(p);
+      kernels::log_softmax(l);
+      CHECK(p == probabilities);
+      CHECK(l == logs);
+    }
+  }
+}
+
 TEST_CASE("normalisation of special rows, as in torch") {
   const auto all_nan = [](const std::vector<float>& x) {
     return std::all_of(x.begin(), x.end(), [](float v) { return std::isnan(v); });

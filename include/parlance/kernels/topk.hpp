@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selection and normalisation over one row of scores: argmax, the k best, softmax, log-softmax.
-// Plain loops in fixed-size blocks that compilers vectorise, or in their vectors; no intrinsics.
-// NaN counts as the greatest value, as in torch, so selections stay well defined on any input.
+// Plain loops in fixed-size blocks that compilers vectorise, or in their vectors; no intrinsics,
+// and the same bits on every processor. NaN counts as the greatest value, as in torch, so
+// selections stay well defined on any input.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,22 @@
 #include <span>
 #include <vector>
 
-#include "parlance/core/config.hpp"
+#include "parlance/kernels/isa.hpp"
+
+#define PARLANCE_WIDTH narrow
+#define PARLANCE_VECTOR 16
+#include "parlance/kernels/impl/score_rows.inl"
+#undef PARLANCE_WIDTH
+#undef PARLANCE_VECTOR
+#if defined(PARLANCE_X86)
+PARLANCE_TARGET_BEGIN("avx2")
+#define PARLANCE_WIDTH wide
+#define PARLANCE_VECTOR 32
+#include "parlance/kernels/impl/score_rows.inl"
+#undef PARLANCE_WIDTH
+#undef PARLANCE_VECTOR
+PARLANCE_TARGET_END
+#endif
 
 namespace parlance::inline PARLANCE_ABI::kernels {
 
@@ -25,36 +41,9 @@ constexpr std::uint32_t order_key(float x) {
   return x != x ? 0xFFFFFFFFu : key;
 }
 
-namespace detail {
-
-using float4 = float __attribute__((vector_size(16)));
-using bits4 = std::uint32_t __attribute__((vector_size(16)));
-
-// F: float, or a vector of them, with Bits as wide.
-template <class F, class Bits>
-PARLANCE_ALWAYS_INLINE constexpr F exp_nonpositive(F x) {
-  const F low = F{} - 87.0f, magic = F{} + 0x1.8p23f;  // adding it rounds to an integer
-  const F clamped = x < low ? low : x;
-  const F shifted = clamped * 1.44269504f + magic;
-  const F n = shifted - magic;
-  const F r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
-  F p = F{} + 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const Bits scale = std::bit_cast<Bits>(shifted) << 23;
-  const F result = std::bit_cast<F>(std::bit_cast<Bits>(p) + scale);
-  return x < low ? F{} : result;
-}
-
-}  // namespace detail
-
 // exp(x) for x <= 0, within 2 units in the last place of a float: 0 below -87.
 constexpr float exp_nonpositive(float x) {
-  return detail::exp_nonpositive<float, std::uint32_t>(x);
+  return narrow::exp_nonpositive<float, std::uint32_t>(x);
 }
 
 // The greatest value; NaN if there is one; -inf for no values.
@@ -164,22 +153,12 @@ inline std::vector<scored_index> top_k(std::span<const float> x, std::size_t k) 
 
 // out[i] = exp(x[i] - max), and their sum in double; `max` is at least every x[i]. `out` may be x.
 inline double exp_shifted(std::span<const float> x, float max, std::span<float> out) {
-  using detail::float4;
-  constexpr std::size_t step = 16, block = 16 * step;
-  double sum = 0;
-  std::size_t i = 0;
-  while (i + step <= x.size()) {
-    float4 partial[4] = {};  // a sum for each lane, so that no sum waits for another
-    for (const std::size_t end = std::min(x.size(), i + block); i + step <= end; i += step)
-      for (std::size_t j = 0; j < 4; ++j) {
-        float4 v;
-        std::memcpy(&v, x.data() + i + 4 * j, sizeof v);
-        v = detail::exp_nonpositive<float4, detail::bits4>(v - max);
-        std::memcpy(out.data() + i + 4 * j, &v, sizeof v);
-        partial[j] += v;
-      }
-    for (const float4& p : partial) sum += double{p[0]} + p[1] + p[2] + p[3];
-  }
+  std::size_t i = x.size() / 16 * 16;
+  auto* kernel = &narrow::exp_shifted;
+#if defined(PARLANCE_X86)
+  if (cpu().level != isa::base) kernel = &wide::exp_shifted;
+#endif
+  double sum = kernel(x.data(), i, max, out.data());
   for (; i < x.size(); ++i) sum += out[i] = exp_nonpositive(x[i] - max);
   return sum;
 }
@@ -199,7 +178,13 @@ inline double logsumexp(std::span<const float> x) {
 // x - logsumexp(x) in place. A row of -inf alone becomes NaN, as in torch.
 inline void log_softmax(std::span<float> x) {
   const double total = logsumexp(x);
-  for (float& v : x) v = static_cast<float>(v - total);
+  std::size_t i = x.size() / 16 * 16;
+  auto* kernel = &narrow::subtract;
+#if defined(PARLANCE_X86)
+  if (cpu().level != isa::base) kernel = &wide::subtract;
+#endif
+  kernel(x.data(), i, total);
+  for (; i < x.size(); ++i) x[i] = static_cast<float>(x[i] - total);
 }
 
 // exp(x) / sum(exp(x)) in place. A row of -inf alone becomes NaN, as in torch.
