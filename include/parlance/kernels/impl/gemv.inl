@@ -22,11 +22,15 @@ inline void gemv_pack_x(const float* x, std::int64_t ldx, std::int64_t m, std::i
   }
 }
 
+// Many rows of x overflow the first-level cache: blocks of them take turns.
+constexpr bool takes_blocks(int batch) { return batch >= 8; }
+
 // Numbers [begin, end) of the rows; between the blocks of a row its sums wait in `carry`.
 template <int Batch, class Weight>
 void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::int64_t batch,
                std::int64_t begin, std::int64_t end, vf* carry) {
   constexpr int numbers = vf::lanes * matrix_tile::numbers_per_word, rows = rows_at_once(Batch);
+  if constexpr (!takes_blocks(Batch)) begin = 0, end = g.k;
   const float* x = g.x + batch * g.ldx + begin / numbers * vf::lanes;
   const Weight* w[rows];
   vf sum[rows][Batch];
@@ -35,7 +39,8 @@ void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::i
     // A row that is not there repeats the last one.
     w[r] = static_cast<const Weight*>(g.w) + (first + (r < count ? r : count - 1)) * g.ldw;
     PARLANCE_UNROLL
-    for (int i = 0; i < Batch; ++i) sum[r][i] = begin > 0 ? carry[r * Batch + i] : zero();
+    for (int i = 0; i < Batch; ++i)
+      sum[r][i] = takes_blocks(Batch) && begin > 0 ? carry[r * Batch + i] : zero();
   }
   constexpr std::int64_t near = 512;
   const std::int64_t whole = end / numbers * numbers, ahead = 2 * rows * g.ldw;
@@ -70,7 +75,7 @@ void gemv_tile(const detail::gemv_args& g, std::int64_t first, int count, std::i
         sum[r][i] = PARLANCE_ISA::mac(weight, load(x + i * g.ldx), sum[r][i]);
     }
   }
-  if (end < g.k) {
+  if (takes_blocks(Batch) && end < g.k) {
     PARLANCE_UNROLL
     for (int r = 0; r < rows * Batch; ++r) carry[r] = sum[r / Batch][r % Batch];
     return;
@@ -95,14 +100,15 @@ template <int Batch, class Weight>
 std::int64_t gemv_batches(const detail::gemv_args& g, std::int64_t first, std::int64_t last,
                           std::int64_t batch) {
   constexpr int rows = rows_at_once(Batch), tiles = (gemv_together + rows - 1) / rows;
-  constexpr std::int64_t block = 6144 / Batch * matrix_tile::numbers_per_word;
-  vf carry[tiles * rows * Batch];
+  const std::int64_t block =
+      takes_blocks(Batch) ? 6144 / Batch * matrix_tile::numbers_per_word : g.k;
+  vf carry[takes_blocks(Batch) ? tiles * rows * Batch : 1];
   for (; g.m - batch >= Batch; batch += Batch)
     for (std::int64_t begin = 0; begin < g.k; begin += block)
       for (std::int64_t row = first; row < last; row += rows)
         PARLANCE_ISA::gemv_tile<Batch, Weight>(
             g, row, static_cast<int>(std::min<std::int64_t>(last - row, rows)), batch, begin,
-            std::min(g.k, begin + block), carry + (row - first) * Batch);
+            std::min(g.k, begin + block), &carry[takes_blocks(Batch) ? (row - first) * Batch : 0]);
   return batch;
 }
 
