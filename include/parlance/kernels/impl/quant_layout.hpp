@@ -184,9 +184,11 @@ struct quant_panels {
   quant_kind kind;
 };
 
-// A panel, or several that follow each other, times a tile of tokens. Block b of token t is
-// x[b * tile + t]; there is room for `input_blocks` of them.
+// Room for the blocks of a token and their repeats.
 constexpr std::int64_t input_blocks(std::int64_t blocks) { return 2 * blocks; }
+
+// A panel, or several that follow each other, times a tile of tokens. Block b of token t is
+// x[b * tile + t].
 struct quant_panel_args {
   const std::uint8_t* panel;
   std::int64_t panel_bytes;
